@@ -1,0 +1,1 @@
+"""The API the windows use: schema, server, roles, and the client with its transports."""

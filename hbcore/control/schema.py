@@ -1,0 +1,285 @@
+"""The control API's shapes: what `hbctl --json` prints and what the windows are built from.
+
+Owns names and types of every message on the control socket; design.md 6 fixes many of them (add, never rename).
+Invariant: a client with the same API MAJOR understands every message; unknown fields are ignored.
+Must not know the engine, sockets or screens.
+
+Wire: JSON-RPC 2.0, one message a line. The server's first line is a `Hello`. Requests: {"jsonrpc": "2.0", "id": 1,
+"method": "status", "params": {}}. After "subscribe" the server sends notifications {"method": "status", "params": Status}
+(at each change and at least once a second) and {"method": "event", "params": Event}.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+API = "1.0"
+
+NodeState = Literal["online", "standby", "maintenance", "offline", "joining", "unclean", "fencing"]
+LinkState = Literal["up", "late", "one-way", "down"]
+GroupState = Literal["started", "starting", "stopped", "stopping", "failed", "blocked", "unknown"]
+Level = Literal["full", "address", "classic", "none"]
+Role = Literal["viewer", "operator", "admin"]
+Scope = Literal["all", "local", "foreign", "failback"]
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all messages: immutable, keyword-only; unknown fields are ignored when read."""
+
+
+class Said(Struct):
+    """A code with its sentence beside it."""
+
+    code: str
+    text: str
+
+
+class Quorum(Struct):
+    quorate: bool
+    votes: int
+    expected: int
+    mode: str
+
+
+class Protection(Struct):
+    level: Level
+    holes: list[Said]
+
+
+class Node(Struct):
+    """`heard`: how the answering node hears it: "self" | "two-way" | "one-way" | "lost" | "left" | "never"."""
+
+    name: str
+    state: NodeState
+    heard: str = "self"
+    incarnation: int = 0
+    version: str = ""
+    why: list[Said] = []
+    failures: int = 0
+    control: str = "none"  # ok | no | suspended | none : can that node reach its reference address
+
+
+class Link(Struct):
+    """As seen by the answering node. `age_ms`: since the last beat on it."""
+
+    name: str
+    peer: str
+    state: LinkState
+    rtt_ms: float | None
+    reason: str | None
+    media: str = ""
+    age_ms: float | None = None
+    late: int = 0  # late or lost beats in the last 5 minutes
+
+
+class Ping(Struct):
+    """A ping node: the reference address that may veto, never grant."""
+
+    name: str
+    state: Literal["up", "down"]
+    rtt_ms: float | None = None
+    age_ms: float | None = None
+
+
+class Resource(Struct):
+    name: str
+    agent: str
+    state: str  # started | starting | stopped | stopping | failed | unknown
+    node: str | None
+    failcount: int
+    detail: str = ""  # e.g. "192.168.100.100/24 eth0:0" or the script's path
+    since: float | None = None  # unix seconds of the last state change
+    why: list[Said] = []
+
+
+class Group(Struct):
+    name: str
+    state: GroupState
+    node: str | None
+    prefer: list[str]
+    protection: Protection
+    why: list[Said]
+    resources: list[Resource]
+    weight: Literal["light", "heavy"] = "heavy"
+    weight_why: Said | None = None
+    epoch: int = 0
+    since: float | None = None
+    wanted: Literal["started", "stopped"] = "started"
+    failback: str = "auto"
+
+
+class Rule(Struct):
+    group: str
+    node: str
+    kind: Literal["pin", "ban"]
+    by: str
+    at: str  # ISO 8601, UTC
+    expires: str | None
+    reason: str | None
+
+
+class Alarm(Struct):
+    """Something a person must know now. `since` unix seconds; `about`: node, group or link name."""
+
+    code: str
+    text: str
+    since: float
+    about: str = ""
+    severity: Literal["warning", "critical"] = "warning"
+
+
+class Value(Struct):
+    """A timing or policy value: whose choice it is, and heartbeat's own default where the files left it out."""
+
+    option: str
+    value: str
+    source: Literal["file", "ours"]
+    heartbeats: str | None = None
+
+
+class Status(Struct):
+    """One immutable snapshot. `at`: unix seconds when the node made it; the reader shows its age."""
+
+    api: str
+    cluster: str
+    node: str
+    coordinator: str | None
+    generation: int
+    quorum: Quorum
+    protection: Protection
+    nodes: list[Node]
+    links: list[Link]
+    groups: list[Group]
+    rules: list[Rule]
+    at: float = 0.0
+    version: str = ""
+    pings: list[Ping] = []
+    alarms: list[Alarm] = []
+    values: list[Value] = []
+    counters: dict[str, int] = {}  # datagrams by class
+    pending: int = 0  # commands not settled yet
+
+
+class Actor(Struct):
+    """Who asked. uid and login uid are what the kernel says; the rest is what the tool says of itself."""
+
+    uid: int | None = None
+    login: int | None = None
+    name: str = ""
+    ssh: str = ""
+    tool: str = ""
+    reason: str = ""
+
+
+class Event(Struct):
+    """`id` grows by one per event of a node; `at` unix seconds; `kind` one of the glyph classes of ux.md 3.2."""
+
+    id: int
+    at: float
+    node: str
+    code: str
+    text: str
+    severity: Literal["info", "warning", "error"] = "info"
+    kind: Literal["link", "failure", "fence", "move", "standby", "start", "stop", "config", "node", "other"] = "other"
+    about: str = ""
+    actor: Actor | None = None
+
+
+class Effect(Struct):
+    """One line of a plan. kind: stop | start | move | keep | rule | mode | blocked. `outage_ms` None = not known yet."""
+
+    kind: Literal["stop", "start", "move", "keep", "rule", "mode", "blocked"]
+    subject: str
+    node: str | None = None
+    to: str | None = None
+    outage_ms: float | None = None
+    said: Said | None = None
+
+
+class Plan(Struct):
+    """What an action would do, from the state `generation`. `refused` set: it would not be done, and why.
+
+    `level` is the confirmation level of ux.md 3.4 (1 at once, 2 plan dialog, 3 type the name, 4 type and countdown).
+    `undo` is the hbctl line that takes it back, "" where there is none.
+    """
+
+    action: str
+    command: str
+    generation: int
+    effects: list[Effect]
+    warnings: list[Said]
+    refused: Said | None
+    level: int
+    undo: str = ""
+
+
+class Action(Struct):
+    """A request to act. `verb`: standby | online | takeover | group-start | group-stop | group-move | group-clear | fence.
+
+    `generation`: the plan's, when it came from one; the node refuses a stale one ("state-changed").
+    """
+
+    verb: str
+    node: str | None = None
+    group: str | None = None
+    scope: Scope = "all"
+    reason: str = ""
+    generation: int | None = None
+    confirm_off: bool = False
+    tool: str = ""
+
+
+class Outcome(Struct):
+    """Answer to "act": accepted (and the plan that runs), or refused. `ticket` is waited for with "settled"."""
+
+    accepted: bool
+    plan: Plan
+    ticket: int = 0
+
+
+class Settled(Struct):
+    """Answer to "settled" {ticket, timeout_s}: done is False where it timed out; `said` says what is missing."""
+
+    done: bool
+    ok: bool
+    said: list[Said]
+    elapsed_ms: float = 0.0
+
+
+class Hello(Struct):
+    """First line of the server on socket and stdio."""
+
+    product: str
+    version: str
+    api: str
+    role: Role
+    node: str = ""
+    cluster: str = ""
+
+
+class RpcError(Struct):
+    """JSON-RPC error object; `data` names the code of the sentence in `message`."""
+
+    code: int
+    message: str
+    data: str = ""
+
+
+class Request(Struct):
+    method: str
+    id: int | None = None
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+    jsonrpc: str = "2.0"
+
+
+class Response(Struct, omit_defaults=True):
+    """`result` or `error`; a notification carries `method` and `params` and no id."""
+
+    jsonrpc: str = "2.0"
+    id: int | None = None
+    result: msgspec.Raw | None = None
+    error: RpcError | None = None
+    method: str | None = None
+    params: msgspec.Raw | None = None

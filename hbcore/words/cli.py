@@ -1,0 +1,3 @@
+"""Sentences of the cli part of the house."""
+
+SENTENCES: dict[str, str] = {}

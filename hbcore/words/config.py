@@ -1,0 +1,3 @@
+"""Sentences of the config part of the house."""
+
+SENTENCES: dict[str, str] = {}

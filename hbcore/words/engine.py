@@ -1,0 +1,3 @@
+"""Sentences of the engine part of the house."""
+
+SENTENCES: dict[str, str] = {}

@@ -1,0 +1,3 @@
+"""Sentences of the lab part of the house."""
+
+SENTENCES: dict[str, str] = {}
