@@ -27,6 +27,18 @@ class Stand(IntEnum):
     RELEASED = 3
 
 
+class State(IntEnum):
+    """How far a group is on the sender; the names are those of the control API."""
+
+    STOPPED = 0
+    STARTING = 1
+    STARTED = 2
+    STOPPING = 3
+    FAILED = 4
+    BLOCKED = 5
+    UNKNOWN = 6
+
+
 class Verdict(IntEnum):
     """Control of a network (safety.md 1): does my own network work?"""
 
@@ -51,7 +63,7 @@ class Mode(IntEnum):
 class GroupWord:
     """One group as the sender sees it. `digest`: GroupDef.digest(), so that nodes can compare definitions.
 
-    `epoch` < 2**63. `failed`: my start of it failed and nobody cleared that. `running`: at least one resource runs here.
+    `epoch` < 2**63. `failed`: my start of it failed and nobody cleared that. `state`: how far it is here.
     `control`: my verdict on the network of its address, `control_age_ms`: age of the last answered request.
     """
 
@@ -60,7 +72,7 @@ class GroupWord:
     epoch: int
     digest: int = 0
     failed: bool = False
-    running: bool = False
+    state: State = State.UNKNOWN
     ready: bool = False  # probed, allowed and able to run it
     control: Verdict = Verdict.NONE
     control_age_ms: int = 0  # 0..65535, capped
@@ -100,7 +112,7 @@ class Words:
     config: int = 0  # ClusterConfig.digest()
     groups: tuple[GroupWord, ...] = ()
     services: tuple[Service, ...] = ()
-    rules_version: int = 0  # highest rule version I have
+    rules_digest: int = 0  # 32 bits, of all rules I have; unequal ones are sent until they agree
     rules: tuple[Rule, ...] = ()  # those the peer lacks
     engine_age_ms: int = 0  # set by pulse: how long ago the daemon last showed life, 0..65535
     release: str = ""  # product version, for a mixed cluster
