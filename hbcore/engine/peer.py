@@ -1,0 +1,128 @@
+"""The other node as I hear it: when, how, and by which links.
+
+Owns the judgement two-way / one-way / lost / left / never. Fixed deadtime decides; own stalls only lengthen it.
+Invariant: a peer is never LOST before D of silence that I was awake for, nor before initdead after my boot.
+Must not know groups, tokens or how beats travel.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from hbcore.engine.beat import GroupWord, Mode, Words
+from hbcore.engine.config import SECOND, Timing
+from hbcore.engine.events import Heard
+from hbcore.engine.lease import Lease
+from hbcore.engine.table import Peer
+
+LATE_WINDOW_NS = 300 * SECOND
+
+
+@dataclass(slots=True)
+class Path:
+    """One link to the peer. `late` holds the times of beats that came later than warntime, bounded."""
+
+    name: str
+    media: str
+    heard_ns: int = 0
+    two_way_ns: int = 0
+    rtt_ns: int = 0
+    late: deque[int] = field(default_factory=lambda: deque(maxlen=256))
+
+    def state(self, now_ns: int, timing: Timing, lease: Lease) -> str:
+        """The control API's link state."""
+        silent = now_ns - self.heard_ns
+        if not self.heard_ns or silent >= timing.deadtime_ns:
+            return "down"
+        if now_ns - self.two_way_ns >= lease.lease_ns:
+            return "one-way" if silent < timing.warntime_ns else "late"
+        return "late" if silent >= timing.warntime_ns else "up"
+
+    def late_in_window(self, now_ns: int) -> int:
+        return sum(1 for at in self.late if now_ns - at < LATE_WINDOW_NS)
+
+
+@dataclass(slots=True)
+class PeerView:
+    """`heard_ns`: arrival of its newest proven beat (0 = never); `born_ns`: when this node's pulse began to listen."""
+
+    name: str
+    timing: Timing
+    lease: Lease
+    born_ns: int
+    paths: dict[str, Path]
+    heard_ns: int = 0
+    two_way_ns: int = 0
+    two_way_since_ns: int = 0
+    one_way_since_ns: int = 0
+    incarnation: int = 0
+    words: Words = field(default_factory=Words)
+    left: bool = False
+    excused_ns: int = 0
+    fenced_incarnation: int = -1
+
+    def hear(self, event: Heard) -> bool:
+        """Take one beat; True where it is a restart of the peer (a new incarnation)."""
+        frame = event.beat.frame
+        path = self.paths.get(event.link)
+        two_way = event.echo_sent_ns > 0 and event.at_ns - event.echo_sent_ns <= self.lease.lease_ns
+        if path is not None:
+            if path.heard_ns and event.at_ns - path.heard_ns > self.timing.warntime_ns:
+                path.late.append(event.at_ns)
+            path.heard_ns = max(path.heard_ns, event.at_ns)
+            if two_way:
+                path.two_way_ns = max(path.two_way_ns, event.at_ns)
+                path.rtt_ns = max(0, event.at_ns - event.echo_sent_ns - frame.echo_age_us * 1000)
+        reborn = frame.incarnation != self.incarnation and self.incarnation != 0
+        self.incarnation = frame.incarnation
+        self.heard_ns = max(self.heard_ns, event.at_ns)
+        self.excused_ns = 0
+        if two_way:
+            if not self.two_way_since_ns or event.at_ns - self.two_way_ns >= self.lease.lease_ns or reborn:
+                self.two_way_since_ns = event.at_ns
+            self.two_way_ns = max(self.two_way_ns, event.at_ns)
+        if not event.repeat:
+            self.words = event.beat.words
+            self.left = self.words.mode is Mode.BYE
+        return reborn
+
+    def stalled(self, length_ns: int) -> None:
+        """I did not listen for so long; that silence is not the peer's, once, up to D."""
+        self.excused_ns = min(self.excused_ns + length_ns, self.timing.deadtime_ns)
+
+    def silent_ns(self, now_ns: int) -> int:
+        return now_ns - (self.heard_ns or self.born_ns)
+
+    def lost_at_ns(self) -> int:
+        """When the present silence makes it LOST."""
+        if not self.heard_ns:
+            return self.born_ns + self.timing.initdead_ns
+        return self.heard_ns + self.timing.deadtime_ns + self.excused_ns
+
+    def state(self, now_ns: int) -> Peer:
+        if self.left:
+            return Peer.BYE
+        if now_ns >= self.lost_at_ns():
+            return Peer.LOST
+        if not self.heard_ns:
+            return Peer.NEVER
+        if now_ns - self.two_way_ns < self.lease.lease_ns:
+            return Peer.TWO_WAY
+        return Peer.ONE_WAY
+
+    def not_two_way_ns(self, now_ns: int) -> int:
+        """How long it has not been heard two-way."""
+        return now_ns - (self.two_way_ns or self.born_ns)
+
+    def two_way_for_ns(self, now_ns: int) -> int:
+        return now_ns - self.two_way_since_ns if self.state(now_ns) is Peer.TWO_WAY else 0
+
+    @property
+    def fenced(self) -> bool:
+        """The operator vouched that this very incarnation is off."""
+        return self.fenced_incarnation == self.incarnation
+
+    def word(self, number: int) -> GroupWord | None:
+        """What it says of a group, None where it does not know the group."""
+        return next((w for w in self.words.groups if w.group == number), None)

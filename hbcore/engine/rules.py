@@ -1,0 +1,81 @@
+"""The operator's standing words: standby, stopped groups, pins. Replicated by the beats.
+
+Owns their merge: for each (kind, subject) the highest version wins, ties by content. Invariant: both nodes that exchanged
+beats hold the same book. Must not know what follows from a rule.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import astuple
+
+from hbcore.engine.beat import MAX_REASON, MAX_RULES, Rule
+
+PIN_S = 8 * 3600  # safety.md 4: a pin lasts 8 h by default
+
+
+class RuleBook:
+    """`clock` is the highest version seen (Lamport)."""
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._rules: dict[tuple[str, str], Rule] = {(r.kind, r.subject): r for r in rules}
+        self._offset = 0
+
+    def all(self) -> tuple[Rule, ...]:
+        return tuple(self._rules[key] for key in sorted(self._rules))
+
+    @property
+    def clock(self) -> int:
+        return max((r.version for r in self._rules.values()), default=0)
+
+    def get(self, kind: str, subject: str) -> Rule | None:
+        return self._rules.get((kind, subject))
+
+    def value(self, kind: str, subject: str, now_s: int) -> str:
+        """The value in force, "" where there is none or it expired."""
+        rule = self._rules.get((kind, subject))
+        if rule is None or (rule.expires_s and now_s >= rule.expires_s):
+            return ""
+        return rule.value
+
+    def set(
+        self, kind: str, subject: str, value: str, *, now_s: int, by: str = "", reason: str = "", expires_s: int = 0
+    ) -> bool:
+        """Set a rule with a new version; False where it says the same already."""
+        old = self.get(kind, subject)
+        if old is not None and old.value == value and not value:
+            return False
+        if old is None and not value:
+            return False
+        rule = Rule(kind, subject, value, self.clock + 1, now_s, expires_s, by[:64], reason[:MAX_REASON])
+        self._rules[kind, subject] = rule
+        return True
+
+    def merge(self, rules: Iterable[Rule], known: set[tuple[str, str]]) -> bool:
+        """Take the peer's rules about known (kind, subject) pairs; True where the book changed."""
+        changed = False
+        for rule in rules:
+            key = (rule.kind, rule.subject)
+            old = self._rules.get(key)
+            if key not in known or (old is not None and _rank(old) >= _rank(rule)):
+                continue
+            self._rules[key] = rule
+            changed = True
+        return changed
+
+    def digest(self) -> int:
+        return zlib.crc32(repr([astuple(r)[:4] for r in self.all()]).encode())
+
+    def share(self) -> tuple[Rule, ...]:
+        """The next portion to send to a peer whose digest differs."""
+        rules = self.all()
+        if len(rules) <= MAX_RULES:
+            return rules
+        start = self._offset % len(rules)
+        self._offset += MAX_RULES
+        return (rules + rules)[start : start + MAX_RULES]
+
+
+def _rank(rule: Rule) -> tuple[int, str, str]:
+    return rule.version, rule.value, rule.by
