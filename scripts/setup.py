@@ -98,23 +98,35 @@ def install(names: list[str], line: str) -> None:
 
 
 @contextmanager
-def no_services() -> Iterator[None]:
-    """Debian's way to keep packages from starting services: policy-rc.d says 101. An administrator's own file comes back."""
-    restore()  # what a kill -9 left behind
-    if POLICY.exists():
-        POLICY.rename(ASIDE)
+def alone(directory: Path) -> Iterator[None]:
+    """One set-up at a time, by a lock on `directory` itself: nothing to leave behind."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        POLICY.write_text(OURS)
-        POLICY.chmod(0o755)
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        restore()
+        os.close(handle)
+
+
+@contextmanager
+def no_services() -> Iterator[None]:
+    """Debian's way to keep packages from starting services: policy-rc.d says 101. An administrator's own comes back."""
+    with alone(POLICY.parent):
+        restore()  # what a kill -9 left behind
+        if POLICY.exists() or POLICY.is_symlink():
+            POLICY.rename(ASIDE)
+        try:
+            POLICY.write_text(OURS)
+            POLICY.chmod(0o755)
+            yield
+        finally:
+            restore()
 
 
 def restore() -> None:
     if POLICY.exists() and POLICY.read_text(errors="replace") == OURS:
         POLICY.unlink()
-    if ASIDE.exists():
+    if ASIDE.exists() or ASIDE.is_symlink():
         ASIDE.rename(POLICY)
 
 
@@ -135,13 +147,9 @@ def python_packages(lock: str) -> None:
     """Makes .venv hold exactly pinned packages (by hash) and this tree, editable. Needs a package index once."""
     if ready(lock):
         return
-    try:
-        VENV.mkdir(exist_ok=True)
-        guard = (VENV / ".lock").open("w")
-    except OSError as error:
-        fail(f"cannot write {VENV}: {error.strerror}")
-    with guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)  # two makes at once: the second finds it done
+    if not os.access(ROOT, os.W_OK):
+        fail(f"cannot write {ROOT}; .venv belongs there")
+    with alone(ROOT):  # two makes at once: the second finds it done
         if ready(lock):
             return
         clean = {k: v for k, v in os.environ.items() if k not in LEAKS}
@@ -156,7 +164,7 @@ def python_packages(lock: str) -> None:
 
 
 def healthy() -> bool:
-    """Whether .venv's interpreter runs, is new enough and lives here (a moved tree has the old paths in its scripts)."""
+    """Whether .venv's interpreter runs, is new enough and lives here (a moved tree keeps its old paths)."""
     code = "import pip, sys; print(sys.version_info >= (3, 11), sys.prefix)"
     try:
         done = subprocess.run([VENV / "bin/python", "-I", "-c", code], capture_output=True, text=True, check=False)
@@ -186,7 +194,7 @@ def stop(number: int, _frame: FrameType | None) -> NoReturn:
 def main(arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in LEVELS:
         fail(f"usage: setup {'|'.join(LEVELS)}")
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     provide(arguments[0])
     python_packages(LOCKS[arguments[0]])
