@@ -1,7 +1,7 @@
 """What all tests share: marks, and the count of tests that were not run.
 
-Owns the closing lines of a run. Invariant: a test that was not run is counted with its reason, and as root fails the run
-(a known failure counts as not run). Must not know any part of the house.
+Owns the closing lines of a run. Invariant: a test that was not run is counted with its reason, and as root fails the
+run (a known failure counts as not run). Must not know any part of the house.
 """
 
 from __future__ import annotations
