@@ -5,8 +5,8 @@ Invariant: a client with the same API MAJOR understands every message; unknown f
 Must not know the engine, sockets or screens.
 
 Wire: JSON-RPC 2.0, one message a line. The server's first line is a `Hello`. Requests: {"jsonrpc": "2.0", "id": 1,
-"method": "status", "params": {}}. After "subscribe" the server sends notifications {"method": "status", "params": Status}
-(at each change and at least once a second) and {"method": "event", "params": Event}.
+"method": "status", "params": {}}. After "subscribe" the server sends notifications {"method": "status", "params":
+Status} (at each change and at least once a second) and {"method": "event", "params": Event}.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all messages: immutable, keyword-only; unknown fields are ignored when read."""
 
 
-class Said(Struct):
+class Said(Struct, frozen=True, kw_only=True):
     """A code with its sentence beside it."""
 
     code: str
     text: str
 
 
-class Quorum(Struct):
+class Quorum(Struct, frozen=True, kw_only=True):
     quorate: bool
     votes: int
     expected: int
     mode: str
 
 
-class Protection(Struct):
+class Protection(Struct, frozen=True, kw_only=True):
     level: Level
     holes: list[Said]
 
 
-class Node(Struct):
+class Node(Struct, frozen=True, kw_only=True):
     """`heard`: how the answering node hears it: "self" | "two-way" | "one-way" | "lost" | "left" | "never"."""
 
     name: str
@@ -61,7 +61,7 @@ class Node(Struct):
     control: str = "none"  # ok | no | suspended | none : can that node reach its reference address
 
 
-class Link(Struct):
+class Link(Struct, frozen=True, kw_only=True):
     """As seen by the answering node. `age_ms`: since the last beat on it."""
 
     name: str
@@ -74,7 +74,7 @@ class Link(Struct):
     late: int = 0  # late or lost beats in the last 5 minutes
 
 
-class Ping(Struct):
+class Ping(Struct, frozen=True, kw_only=True):
     """A ping node: the reference address that may veto, never grant."""
 
     name: str
@@ -83,7 +83,7 @@ class Ping(Struct):
     age_ms: float | None = None
 
 
-class Resource(Struct):
+class Resource(Struct, frozen=True, kw_only=True):
     name: str
     agent: str
     state: str  # started | starting | stopped | stopping | failed | unknown
@@ -94,7 +94,7 @@ class Resource(Struct):
     why: list[Said] = []
 
 
-class Group(Struct):
+class Group(Struct, frozen=True, kw_only=True):
     name: str
     state: GroupState
     node: str | None
@@ -110,7 +110,7 @@ class Group(Struct):
     failback: str = "auto"
 
 
-class Rule(Struct):
+class Rule(Struct, frozen=True, kw_only=True):
     group: str
     node: str
     kind: Literal["pin", "ban"]
@@ -120,7 +120,7 @@ class Rule(Struct):
     reason: str | None
 
 
-class Alarm(Struct):
+class Alarm(Struct, frozen=True, kw_only=True):
     """Something a person must know now. `since` unix seconds; `about`: node, group or link name."""
 
     code: str
@@ -130,7 +130,7 @@ class Alarm(Struct):
     severity: Literal["warning", "critical"] = "warning"
 
 
-class Value(Struct):
+class Value(Struct, frozen=True, kw_only=True):
     """A timing or policy value: whose choice it is, and heartbeat's own default where the files left it out."""
 
     option: str
@@ -139,7 +139,7 @@ class Value(Struct):
     heartbeats: str | None = None
 
 
-class Status(Struct):
+class Status(Struct, frozen=True, kw_only=True):
     """One immutable snapshot. `at`: unix seconds when the node made it; the reader shows its age."""
 
     api: str
@@ -162,7 +162,7 @@ class Status(Struct):
     pending: int = 0  # commands not settled yet
 
 
-class Actor(Struct):
+class Actor(Struct, frozen=True, kw_only=True):
     """Who asked. uid and login uid are what the kernel says; the rest is what the tool says of itself."""
 
     uid: int | None = None
@@ -173,7 +173,7 @@ class Actor(Struct):
     reason: str = ""
 
 
-class Event(Struct):
+class Event(Struct, frozen=True, kw_only=True):
     """`id` grows by one per event of a node; `at` unix seconds; `kind` one of the glyph classes of ux.md 3.2."""
 
     id: int
@@ -187,8 +187,8 @@ class Event(Struct):
     actor: Actor | None = None
 
 
-class Effect(Struct):
-    """One line of a plan. kind: stop | start | move | keep | rule | mode | blocked. `outage_ms` None = not known yet."""
+class Effect(Struct, frozen=True, kw_only=True):
+    """One line of a plan. `outage_ms` None: not known yet."""
 
     kind: Literal["stop", "start", "move", "keep", "rule", "mode", "blocked"]
     subject: str
@@ -198,7 +198,7 @@ class Effect(Struct):
     said: Said | None = None
 
 
-class Plan(Struct):
+class Plan(Struct, frozen=True, kw_only=True):
     """What an action would do, from the state `generation`. `refused` set: it would not be done, and why.
 
     `level` is the confirmation level of ux.md 3.4 (1 at once, 2 plan dialog, 3 type the name, 4 type and countdown).
@@ -215,8 +215,10 @@ class Plan(Struct):
     undo: str = ""
 
 
-class Action(Struct):
-    """A request to act. `verb`: standby | online | takeover | group-start | group-stop | group-move | group-clear | fence.
+class Action(Struct, frozen=True, kw_only=True):
+    """A request to act.
+
+    `verb`: standby | online | takeover | group-start | group-stop | group-move | group-clear | fence.
 
     `generation`: the plan's, when it came from one; the node refuses a stale one ("state-changed").
     """
@@ -231,7 +233,7 @@ class Action(Struct):
     tool: str = ""
 
 
-class Outcome(Struct):
+class Outcome(Struct, frozen=True, kw_only=True):
     """Answer to "act": accepted (and the plan that runs), or refused. `ticket` is waited for with "settled"."""
 
     accepted: bool
@@ -239,7 +241,7 @@ class Outcome(Struct):
     ticket: int = 0
 
 
-class Settled(Struct):
+class Settled(Struct, frozen=True, kw_only=True):
     """Answer to "settled" {ticket, timeout_s}: done is False where it timed out; `said` says what is missing."""
 
     done: bool
@@ -248,7 +250,7 @@ class Settled(Struct):
     elapsed_ms: float = 0.0
 
 
-class Hello(Struct):
+class Hello(Struct, frozen=True, kw_only=True):
     """First line of the server on socket and stdio."""
 
     product: str
@@ -259,7 +261,33 @@ class Hello(Struct):
     cluster: str = ""
 
 
-class RpcError(Struct):
+class Nothing(Struct, frozen=True, kw_only=True):
+    """Parameters of a method that takes none, and the answer of one that has nothing to say."""
+
+
+class HelloParams(Struct, frozen=True, kw_only=True):
+    """Who speaks. `role` only lowers what the kernel granted; of `ssh` (SSH_CONNECTION) the first word counts."""
+
+    role: Role | None = None
+    tool: str = ""
+    ssh: str = ""
+
+
+class EventsParams(Struct, frozen=True, kw_only=True):
+    """Events at or after `since` (unix seconds; None: all kept), the newest `limit` of them, oldest first."""
+
+    since: float | None = None
+    limit: int = 100
+
+
+class SettledParams(Struct, frozen=True, kw_only=True):
+    """Wait until the action behind `ticket` (Outcome) is through, at most `timeout_s` seconds."""
+
+    ticket: int
+    timeout_s: float = 60.0
+
+
+class RpcError(Struct, frozen=True, kw_only=True):
     """JSON-RPC error object; `data` names the code of the sentence in `message`."""
 
     code: int
@@ -267,19 +295,22 @@ class RpcError(Struct):
     data: str = ""
 
 
-class Request(Struct):
+ABSENT = msgspec.Raw()
+
+
+class Request(Struct, frozen=True, kw_only=True):
     method: str
     id: int | None = None
     params: msgspec.Raw = msgspec.Raw(b"{}")
     jsonrpc: str = "2.0"
 
 
-class Response(Struct, omit_defaults=True):
-    """`result` or `error`; a notification carries `method` and `params` and no id."""
+class Response(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`result` or `error`; a notification carries `method` and `params` and no id. Raw parts are ABSENT, never null."""
 
     jsonrpc: str = "2.0"
     id: int | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = ABSENT
     error: RpcError | None = None
     method: str | None = None
-    params: msgspec.Raw | None = None
+    params: msgspec.Raw = ABSENT
