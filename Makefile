@@ -31,8 +31,8 @@ lint: ## ruff, mypy --strict, and the walls between the rooms
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-venv: ## only set up .venv, for work on the code
-	@scripts/setup test
+venv: ## only the programs: .venv/bin/hbcored, hbctl and hbtui
+	@scripts/setup venv
 
 lock: ## take newer versions of the Python packages: rewrites both lock files
 	@scripts/setup venv
