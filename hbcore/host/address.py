@@ -1,0 +1,166 @@
+"""The address agent: puts a virtual IP on this host, takes it off, and says whether it is there.
+
+Owns every change of an address of ours. Invariants: adding twice or removing what is absent is success; after `up` the
+address is in exactly one place, after `down` in none; no other address ever goes with it.
+Must not know why an address comes or goes, nor who else has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Protocol
+
+from hbcore.engine.beat import MAX_MACS, Service
+from hbcore.engine.config import Address
+from hbcore.engine.events import Outcome
+from hbcore.host import clock, placing, sysctl
+from hbcore.host.netlink import Neighbour, Netlink, NetlinkRefused, Report
+from hbcore.host.placing import HostAddress, Link, Refused, Resolved
+
+Finding = tuple[Outcome, str, Mapping[str, str]]  # outcome, code for `words`, its arguments
+
+_MAX_ROUTES = 4096
+
+
+class Announcer(Protocol):
+    """Who tells the neighbours (host.arp)."""
+
+    def announce(self, device: str, ip: str) -> None: ...
+
+    def hush(self, ip: str) -> None: ...
+
+
+class Addresses:
+    """One per daemon. `vips`: every virtual IP of the configuration, none of which is a base address."""
+
+    def __init__(self, netlink: Netlink, vips: Iterable[str], announcer: Announcer | None = None) -> None:
+        self._netlink = netlink
+        self.announcer = announcer
+        self._changing = asyncio.Lock()  # what is read of the host must still hold when it is changed
+        self.vips = frozenset(vips)
+
+    async def resolve(self, wanted: Address) -> Resolved | Refused:
+        """Where `wanted` belongs now; see placing.resolve for the rules and codes."""
+        links, have = await self._tables()
+        return placing.resolve(wanted, links, have, self.vips)
+
+    async def up(self, wanted: Address, not_after_ns: int = 0) -> Finding:
+        """Put it on and announce it. OK, FAILED with why, or LATE: `not_after_ns` (0 = none) had passed before the change."""
+        async with self._changing:
+            links, have = await self._tables()
+            place = placing.resolve(wanted, links, have, self.vips)
+            if isinstance(place, Refused):
+                return Outcome.FAILED, place.code, dict(place.args)
+            here = placing.instances(wanted.ip, links, have)
+            right = [a for a in here if (a.ifindex, a.prefix) == (place.ifindex, place.prefix)]
+            if not_after_ns and clock.now_ns() > not_after_ns:
+                return Outcome.LATE, "address-late", {"ip": wanted.ip}
+            try:
+                if not right:
+                    await self._add(place)
+                for stray in here:
+                    if stray not in right:
+                        await self._delete(stray, links, have)
+            except NetlinkRefused as refused:
+                return Outcome.FAILED, "address-refused", {"ip": wanted.ip, "device": place.device, "why": refused.name}
+        if self.announcer is not None:
+            self.announcer.announce(place.device, place.ip)
+        return Outcome.OK, "address-adopted" if right else "address-up", {"address": place.shown}
+
+    async def down(self, wanted: Address) -> Finding:
+        """Fall silent and take it off, wherever it is. OK (also where it was absent) or FAILED with why."""
+        if self.announcer is not None:
+            self.announcer.hush(wanted.ip)
+        async with self._changing:
+            links, have = await self._tables()
+            here = placing.instances(wanted.ip, links, have)
+            try:
+                for one in here:
+                    await self._delete(one, links, have)
+            except NetlinkRefused as refused:
+                return Outcome.FAILED, "address-refused", {"ip": wanted.ip, "device": "", "why": refused.name}
+        return Outcome.OK, "address-down" if here else "address-absent", {"ip": wanted.ip}
+
+    async def look(self, wanted: Address) -> Finding:
+        """RUNNING where this host has it (a loopback does not count), else STOPPED."""
+        links, have = await self._tables()
+        here = placing.instances(wanted.ip, links, have)
+        if not here:
+            return Outcome.STOPPED, "address-absent", {"ip": wanted.ip}
+        name = next(link.name for link in links if link.index == here[0].ifindex)
+        return Outcome.RUNNING, "address-present", {"address": f"{here[0].ip}/{here[0].prefix} {here[0].label or name}"}
+
+    async def is_present(self, ip: str) -> bool:
+        links, have = await self._tables()
+        return bool(placing.instances(ip, links, have))
+
+    async def services(self, wanted: Iterable[Address]) -> tuple[Service, ...]:
+        """The interfaces those addresses belong on, each once, with its MAC and our base address there."""
+        links, have = await self._tables()
+        by_index = {link.index: link for link in links}
+        found: dict[Service, None] = {}
+        for address in wanted:
+            place = placing.resolve(address, links, have, self.vips)
+            if isinstance(place, Resolved) and by_index[place.ifindex].mac:
+                found[Service(by_index[place.ifindex].mac, place.base)] = None
+        return tuple(found)[:MAX_MACS]
+
+    async def own_macs(self) -> frozenset[bytes]:
+        return frozenset(link.mac for link in await self._netlink.links() if link.mac)
+
+    async def neighbours(self, device: str, most: int = 8) -> list[Neighbour]:
+        """Machines on that network that answered before: to ask whether any neighbour answers."""
+        link = next((link for link in await self._netlink.links() if link.name == device), None)
+        return await self._netlink.neighbours(link.index, most) if link else []
+
+    def reports(self) -> AsyncIterator[Report]:
+        """What the kernel says of addresses and interfaces; see netlink.Netlink.reports."""
+        return self._netlink.reports()
+
+    async def _tables(self) -> tuple[list[Link], list[HostAddress]]:
+        return await self._netlink.links(), await self._netlink.addresses()
+
+    async def _add(self, place: Resolved) -> None:
+        try:
+            await self._netlink.add(place.ifindex, place.ip, place.prefix, place.broadcast, place.label)
+        except NetlinkRefused as refused:
+            if refused.errno != errno.EEXIST:  # somebody put the same one there since we looked: it is there
+                raise
+
+    async def _delete(self, gone: HostAddress, links: list[Link], have: list[HostAddress]) -> None:
+        device = next(link.name for link in links if link.index == gone.ifindex)
+        others = [a for a in placing.dependents(gone, have) if a.ip != gone.ip]
+        kept = not others or sysctl.keep_others(device)
+        try:
+            await self._netlink.delete(gone.ifindex, gone.ip, gone.prefix)
+        except NetlinkRefused as refused:
+            if refused.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                raise
+        if not kept:  # /proc is read-only: put back what the kernel took along
+            for other in others:
+                label = other.label if other.label != device else ""
+                broadcast = placing.broadcast(other.ip, other.prefix)
+                await self._add(Resolved(other.ifindex, device, other.ip, other.prefix, broadcast, label, ""))
+
+
+def gateway(device: str) -> str:
+    """The default gateway reached through `device`, by the lowest metric; "" where there is none."""
+    found: list[tuple[int, str]] = []
+    try:
+        with open("/proc/self/net/route", encoding="ascii", errors="replace") as file:
+            for row, _ in zip(file, range(_MAX_ROUTES), strict=False):
+                field = row.split()
+                if len(field) > 7 and (field[0], field[1], field[7]) == (device, "00000000", "00000000"):
+                    number = int(field[2], 16)
+                    if number:
+                        found.append((int(field[6]), ".".join(str(number >> shift & 255) for shift in (0, 8, 16, 24))))
+    except (OSError, ValueError):
+        return ""
+    return min(found, default=(0, ""))[1]
+
+
+def hides_address(device: str) -> bool:
+    """Whether `arp_ignore` makes this host deny an address it has, so that a probe of it proves nothing (safety.md 5)."""
+    return sysctl.get(device, "arp_ignore") == 8
