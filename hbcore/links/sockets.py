@@ -1,0 +1,87 @@
+"""What the UDP links and the ping nodes share of the kernel's socket interface.
+
+Owns the numbers that Python's socket module has no names for, receive stamps, and the one error of this room.
+Invariant: `LinkError` carries a code and arguments for `words`, never a sentence.
+Must not know beats.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+# include/uapi/asm-generic/socket.h and linux/in.h: x86, arm, riscv, power, s390 (not alpha, parisc, sparc, mips)
+SO_RCVBUFFORCE = 33
+SO_RXQ_OVFL = 40
+SO_TIMESTAMPNS = 64  # the variant of two 64-bit numbers on every word length, Linux 5.1
+IP_PKTINFO = 8
+IP_MULTICAST_ALL = 49
+IP_UNICAST_IF = 50
+TC_PRIO_CONTROL = 7  # linux/pkt_sched.h: ahead of bulk traffic in the device's queue
+
+_TIMESPEC = struct.Struct("=qq")
+_PKTINFO = struct.Struct("=i4s4s")
+_U32 = struct.Struct("=I")
+ANCILLARY = sum(map(socket.CMSG_SPACE, (_TIMESPEC.size, _PKTINFO.size, _U32.size)))
+
+
+class Clock(Protocol):
+    """The host's clock module fits; nanoseconds of CLOCK_BOOTTIME."""
+
+    def now_ns(self) -> int: ...
+
+    def received_ns(self, realtime_ns: int, floor_ns: int = 0) -> int:
+        """A receive stamp of the wall clock on our clock, clipped to floor_ns..now."""
+        ...
+
+
+class LinkError(Exception):
+    """`code` and `details` are for `words.say(code, **details)`."""
+
+    def __init__(self, code: str, **details: str) -> None:
+        super().__init__(code, details)
+        self.code = code
+        self.details = details
+
+
+def reason(error: OSError) -> str:
+    """The system's own words for an error number: data in our sentences, as a file name would be."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def stamp(sock: socket.socket) -> None:
+    """Have the kernel note when each packet arrived, and how many it had to drop."""
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    sock.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+
+
+@dataclass(slots=True)
+class Noted:
+    """What the kernel noted about one packet."""
+
+    realtime_ns: int | None = None  # the wall clock when it arrived
+    ifindex: int = 0  # where it came in
+    destination: bytes = b""  # the address in its header
+    local: bytes = b""  # the address of ours that answers for that one
+    dropped: int = 0  # packets this socket had no room for since it was opened, modulo 2**32
+
+    def arrived_ns(self, clock: Clock, floor_ns: int) -> int:
+        """`floor_ns`: a time when the packet was not there yet; a missing stamp counts as just now."""
+        return clock.now_ns() if self.realtime_ns is None else clock.received_ns(self.realtime_ns, floor_ns)
+
+
+def noted(ancillary: Iterable[tuple[int, int, bytes]]) -> Noted:
+    note = Noted()
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            note.realtime_ns = seconds * 1_000_000_000 + nanoseconds
+        elif (level, kind) == (socket.SOL_SOCKET, SO_RXQ_OVFL):
+            (note.dropped,) = _U32.unpack(data)
+        elif (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
+            note.ifindex, note.local, note.destination = _PKTINFO.unpack(data)
+    return note
