@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +18,20 @@ from hbcore.control.errors import ControlError
 
 MAX_REPLY = 16 << 20  # bytes a line from a node may have: 2,000 resources are 0.3 MiB
 _GONE = (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR, errno.ECONNRESET, errno.EPIPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An SSH host nobody knows yet. `fingerprint` is SHA256 as ssh-keygen -l shows it."""
+
+    host: str
+    port: int
+    kind: str
+    fingerprint: str
+
+
+# Answers "once", "save" (into hbtui's own known_hosts) or "abort".
+Ask = Callable[[Question], Awaitable[str]]
 
 
 class Wire(Protocol):
