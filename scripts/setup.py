@@ -30,6 +30,7 @@ SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin",
 POLICY = Path("/usr/sbin/policy-rc.d")
 ASIDE = POLICY.with_name("policy-rc.d.before-hbtui")
 OURS = "#!/bin/sh\n# hbtui's set-up: no service starts while its packages are installed\nexit 101\n"
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LEAKS = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")  # of someone else's Python
 UNITS = {"openssh-server": ("ssh",)}  # what a package would start at the next boot
 
@@ -90,11 +91,23 @@ def install(names: list[str], line: str) -> None:
     print(f"hbtui set-up: {line}", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]
-    with no_services():
-        step([*apt, "update"], quiet, "apt-get has no package lists")
-        step([*apt, "install", "--no-install-recommends", *names], quiet, f"as root: {line}")
+    step([*apt, "update"], quiet, "apt-get has no package lists")
+    fetch = [*apt, "install", "--no-install-recommends", *names]
+    step([*fetch, "--download-only"], quiet, f"as root: {line}")
+    with no_services(), uninterrupted():
+        step([*fetch, "--no-download"], quiet, f"as root: {line}")
         for unit in (u for name in names for u in UNITS.get(name, ())):
             step(["update-rc.d", unit, "disable"], quiet, f"{unit} would start at the next boot")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """A dpkg that has begun is not cut: it would leave half a package, and go on without our policy. Signals wait."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -160,7 +173,8 @@ def python_packages(lock: str) -> None:
         pip = [str(VENV / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
         step([*pip, "--require-hashes", "-r", str(ROOT / lock)], clean, "the first set-up needs a package index (PyPI)")
         step([*pip, "--no-build-isolation", "--no-deps", "-e", str(ROOT)], clean, "this tree itself does not install")
-        (VENV / f".{lock}.done").write_text(stamp(lock))
+        for done in {lock, LOCKS["venv"]}:  # the development lock holds the other, version for version
+            (VENV / f".{done}.done").write_text(stamp(done))
 
 
 def healthy() -> bool:
@@ -194,7 +208,7 @@ def stop(number: int, _frame: FrameType | None) -> NoReturn:
 def main(arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in LEVELS:
         fail(f"usage: setup {'|'.join(LEVELS)}")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOPS:
         signal.signal(number, stop)
     provide(arguments[0])
     python_packages(LOCKS[arguments[0]])
