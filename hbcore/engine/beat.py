@@ -1,7 +1,8 @@
 """What a beat says (safety.md 3). Shapes and bounds; the bytes are links', the meaning is the engine's.
 
 Invariant: every field has a bound, and a Beat outside the bounds is never built from the wire.
-A beat is made of two halves: `Frame` is pulse's (who, order, freshness), `Words` is the engine's (what I hold and want).
+A beat is made of two halves: `Frame` is pulse's (who, order, freshness), `Words` is the engine's (what I hold and
+want).
 """
 
 from __future__ import annotations

@@ -36,7 +36,6 @@ class Where:
     line: int = 0
 
 
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with what a person wrote; `words` turns the code into a sentence."""

@@ -90,7 +90,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One round of ARP probes (3 x 30 ms) on a device. `confirm`: MACs to ask again by unicast; `neighbours`: ask some too."""
+    """One round of ARP probes (3 x 30 ms) on a device. `confirm`: MACs to ask again by unicast; `neighbours`: ask some
+    too.
+    """
 
     probe: int
     device: str

@@ -50,7 +50,9 @@ class Control:
         return self.ok(now_ns) and now_ns - self.steady_from_ns >= self.lease.deadtime_ns
 
     def compare(self, now_ns: int, peer: Verdict) -> None:
-        """Called while heard two-way: neither reaches it for D -> the veto is suspended until it answers (safety.md 4)."""
+        """Called while heard two-way: neither reaches it for D -> the veto is suspended until it answers (safety.md
+        4).
+        """
         if self.ok(now_ns) or peer is Verdict.OK or peer is Verdict.NONE:
             self.both_no_since_ns = 0
         elif not self.both_no_since_ns:

@@ -55,7 +55,8 @@ class Evidence:
     """When each kind of proof of my own place in the world was last *asked for* (0 = never).
 
     `echo_ns`: send time of my newest beat that the peer echoed. `control_ns`: send time of the newest answered request
-    to the control of the group's network. `base_ns`: ... to the peer's base address there. `neighbour_ns`: ... to any neighbour.
+    to the control of the group's network. `base_ns`: ... to the peer's base address there. `neighbour_ns`: ... to any
+    neighbour.
     """
 
     echo_ns: int = 0

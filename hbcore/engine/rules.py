@@ -1,7 +1,7 @@
 """The operator's standing words: standby, stopped groups, pins. Replicated by the beats.
 
-Owns their merge: for each (kind, subject) the highest version wins, ties by content. Invariant: both nodes that exchanged
-beats hold the same book. Must not know what follows from a rule.
+Owns their merge: for each (kind, subject) the highest version wins, ties by content. Invariant: both nodes that
+exchanged beats hold the same book. Must not know what follows from a rule.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RuleBook:
             return ""
         return rule.value
 
-    def set(
+    def put(
         self, kind: str, subject: str, value: str, *, now_s: int, by: str = "", reason: str = "", expires_s: int = 0
     ) -> bool:
         """Set a rule with a new version; False where it says the same already."""

@@ -1,8 +1,8 @@
 """The decision table of two-node classic mode (safety.md 4), as a table.
 
 Owns what to do for one group from what is known now; first match decides, in the order the rows stand here.
-Invariant: pure; every input is already judged (fresh or not, three-valued), unknown is never taken as free, off or stopped.
-Must not know how anything is measured or carried out.
+Invariant: pure; every input is already judged (fresh or not, three-valued), unknown is never taken as free, off or
+stopped. Must not know how anything is measured or carried out.
 """
 
 from __future__ import annotations
@@ -55,11 +55,12 @@ class Act(StrEnum):
 class Inputs:
     """One group, seen from this node, now.
 
-    `control` is mine on the group's network; `control_steady`: ok without a break for D. `peer_control_beats`: beats in a
-    row in which the peer's control answered clearly later than mine last did. `neighbour`: somebody on that network answers.
+    `control` is mine on the group's network; `control_steady`: ok without a break for D. `peer_control_beats`: beats
+    in a row in which the peer's control answered clearly later than mine last did. `neighbour`: somebody on that
+    network answers.
     `peer_outranks`: the peer's (epoch, preference) beats mine. `machine`: the peer's base address answers.
     `settled`: LOST for longer than D + claim + 2 beats with my control ok. `released`: a valid release to me, or BYE.
-    `one_way_steady`: not heard two-way for D.
+    `one_way_steady`: not heard two-way for D. `fenced`: LOST, and the operator vouched that this incarnation is off.
     """
 
     peer: Peer
@@ -79,6 +80,7 @@ class Inputs:
     neighbour: bool = False
     settled: bool = False
     one_way_steady: bool = False
+    fenced: bool = False
 
     @property
     def heard(self) -> bool:
@@ -106,8 +108,10 @@ OWNER: tuple[Row, ...] = (
         Act.HAND_OVER,
     ),
     Row("O1", lambda i: i.peer is Peer.TWO_WAY, Act.KEEP),
-    Row("O7", lambda i: (i.settled or i.peer is Peer.BYE) and i.control is Verdict.NO and i.neighbour, Act.KEEP_ALARMED),
-    Row("O7", lambda i: (i.settled or i.peer is Peer.BYE) and i.control is Verdict.NO, Act.ISOLATED),
+    Row(
+        "O7", lambda i: (i.settled or i.peer is Peer.BYE) and i.control is Verdict.NO and i.neighbour, Act.KEEP_ALARMED
+    ),
+    Row("O7", lambda i: alone(i) and i.control is Verdict.NO, Act.ISOLATED),
     Row("O8", lambda i: i.control is Verdict.SUSPENDED and i.neighbour, Act.KEEP),
     Row("O4", lambda i: i.control_ok or i.base_answers, Act.KEEP),
     Row("O6", lambda i: True, Act.AWAIT_LAPSE),
@@ -119,10 +123,13 @@ OTHER: tuple[Row, ...] = (
     Row("S1", lambda i: i.peer is Peer.TWO_WAY, Act.WAIT),
     Row(
         "S3",
-        lambda i: i.peer is Peer.ONE_WAY and i.one_way_steady and not i.peer_holds and not i.peer_claims and may_claim(i),
+        lambda i: (
+            i.peer is Peer.ONE_WAY and i.one_way_steady and not i.peer_holds and not i.peer_claims and may_claim(i)
+        ),
         Act.CLAIM,
     ),
     Row("S3", lambda i: i.peer is not Peer.LOST, Act.WAIT),
+    Row("F1", lambda i: i.fenced, Act.CLAIM),
     Row("S6", lambda i: i.vip is Vip.PEER, Act.VETO),
     Row("S4", lambda i: not control_lasts(i), Act.WITHHOLD),
     Row("S9", lambda i: i.vip is Vip.FOREIGN, Act.CONFLICT),
@@ -131,6 +138,11 @@ OTHER: tuple[Row, ...] = (
     Row("S8", lambda i: i.vip is Vip.NONE, Act.CLAIM),
     Row("S5", lambda i: True, Act.CLAIM),
 )
+
+
+def alone(i: Inputs) -> bool:
+    """Nobody else can be meant to run it: settled, or the peer left (row O7)."""
+    return i.settled or i.peer is Peer.BYE
 
 
 def control_lasts(i: Inputs) -> bool:

@@ -1,0 +1,353 @@
+"""Two-node classic mode: carries out what the table says for each group.
+
+Owns claims, hand-overs, yields, lapses, heals and the first token. Invariant: a group starts here only with a confirmed
+token, and a token is only ever taken by a release to me, by a claim the table licensed, or by what already ran at boot.
+Must not know agents, files or sockets; it only changes the world and the groups' sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hbcore.engine.beat import Mode, Stand, Verdict
+from hbcore.engine.config import SECOND
+from hbcore.engine.group import Group, Phase, Res, Then
+from hbcore.engine.placement import damped, place
+from hbcore.engine.table import Act, Inputs, Peer, Row, Vip, decide
+from hbcore.engine.world import World
+
+HEAVY_GRACE_NS = 5 * SECOND  # O7: an isolated heavy group is stopped after this
+
+
+def evaluate(world: World, group: Group, now_ns: int) -> None:
+    """One look at one group."""
+    if group.phase is Phase.PROBING:
+        if group.busy or not group.probed():
+            return
+        adopt(world, group, now_ns)
+    inputs = world.inputs(group, now_ns)
+    _watch_peer(world, group, inputs, now_ns)
+    _learn(world, group, inputs, now_ns)
+    _finish(world, group, inputs, now_ns)
+    if world.leaving:
+        _leave(world, group, now_ns)
+        return
+    row = decide(group.owner, world.inputs(group, now_ns))
+    group.row = row.name
+    if group.owner:
+        OWNER_ACTS[row.act](world, group, inputs, now_ns)
+    else:
+        _other(world, group, inputs, row, now_ns)
+
+
+# -- what follows from hearing, whatever the table says ----------------------------------------------------------------
+
+
+def adopt(world: World, group: Group, now_ns: int) -> None:
+    """Boot: what already runs here counts as owned until the peer says better; a stored token alone does not."""
+    running = group.running_members()
+    group.settle_idle(now_ns)
+    if running:
+        group.note("group-found", kind="start", resources=", ".join(m.resource.name for m in running))
+
+
+def _watch_peer(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    """Clocks that run beside the table: settled, how long the peer could take it, control on both sides."""
+    silent_ns = now_ns - world.peer.lost_at_ns() + world.lease.deadtime_ns
+    if i.peer is not Peer.LOST:
+        group.settled = False
+    elif silent_ns >= world.lease.settled_ns and i.control_ok:
+        group.settled = True
+    can = not world.cannot_peer(group, now_ns) and world.peer.two_way_for_ns(now_ns) > 0
+    if not can:
+        group.peer_can_since_ns = 0
+    elif not group.peer_can_since_ns:
+        group.peer_can_since_ns = now_ns
+    control = world.controls.get(group.facts.control)
+    word = world.peer.word(group.number)
+    if control is not None and word is not None and i.peer is Peer.TWO_WAY:
+        control.compare(now_ns, word.control)
+
+
+def _learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    """Tokens move by what the peer says: accept a release, confirm or drop a stored right, make the first release."""
+    word = world.peer.word(group.number)
+    token = group.token
+    if not i.heard and i.peer is not Peer.BYE:
+        return
+    if word is None:
+        if i.peer is Peer.BYE and not group.owner and group.phase in AT_REST:
+            _take(world, group, token.epoch + 1, now_ns)
+        return
+    if group.released and word.stand is Stand.HOLDS and word.epoch >= token.epoch:
+        group.released = False
+    if i.peer_holds and not group.owner:
+        if word.epoch >= token.epoch:
+            token.mine = False
+            token.epoch = word.epoch
+        if group.phase is Phase.FOUND and not token.mine:
+            group.note("yielded", "error", "failure", peer=world.peer.name)
+            group.begin_stop(now_ns, Then.YIELD, "yielded")
+    elif world.released(group, now_ns) and group.phase in AT_REST:
+        _take(world, group, max(word.epoch, token.epoch + (1 if i.peer is Peer.BYE else 0)), now_ns)
+    elif i.peer is Peer.TWO_WAY and not i.peer_claims and (token.mine or group.phase is Phase.FOUND):
+        _confirm(group, now_ns)
+    elif _nobody_has_it(world, group, i):
+        if not world.preferred(group):
+            release(world, group, now_ns)
+    if group.owner and group.contested and i.peer is Peer.TWO_WAY and not i.peer_holds:
+        group.contested = False
+        group.note("contest-over", kind="other")
+        world.both_hold.add(group.name)  # the engine announces the addresses again
+
+
+def _confirm(group: Group, now_ns: int) -> None:
+    """The peer hears me and holds nothing: a stored right, or what was found running, is mine."""
+    if not group.owner:
+        group.token.mine = group.token.confirmed = True
+        if group.phase is Phase.FOUND:
+            group.begin_start(now_ns)  # only what is missing
+
+
+def _nobody_has_it(world: World, group: Group, i: Inputs) -> bool:
+    word = world.peer.word(group.number)
+    return (
+        i.peer is Peer.TWO_WAY
+        and word is not None
+        and word.stand is Stand.NONE
+        and not group.token.mine
+        and group.phase is Phase.IDLE
+        and not group.released
+        and not group.release_barrier
+        and world.peer.words.mode in (Mode.ONLINE, Mode.STANDBY)
+    )
+
+
+def _take(world: World, group: Group, epoch: int, now_ns: int) -> None:
+    """The token is mine with this epoch; starting it waits for the disk (barrier set by the engine)."""
+    group.token.mine = group.token.confirmed = True
+    group.token.epoch = epoch
+    group.released = False
+    group.barrier, group.barrier_ns = -1, now_ns
+    group.enter(Phase.IDLE, now_ns)
+
+
+def release(world: World, group: Group, now_ns: int) -> None:
+    """My right ends, with a higher epoch than either of us knew; the peer hears of it once the disk has it."""
+    group.held_epoch = group.token.epoch
+    group.token.mine = group.token.confirmed = False
+    group.token.epoch = max(group.token.epoch, _peer_epoch(world, group)) + 1
+    group.released = True
+    group.release_barrier, group.barrier_ns = -1, now_ns
+    group.unplanned = group.manual = False
+
+
+def _finish(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    """What follows a complete stop."""
+    if group.phase is Phase.STOPPING and group.stopped:
+        group.enter(Phase.IDLE, now_ns)
+        group.note("group-stopped", kind="stop", why=group.why[0])
+        if group.then is Then.RELEASE and group.owner and _release_now(world, group, i):
+            release(world, group, now_ns)
+
+
+def _release_now(world: World, group: Group, i: Inputs) -> bool:
+    """A planned hand-over is only given to a peer that still listens; a lapse or an isolation is final."""
+    return i.heard or group.why[0] in FINAL or world.leaving
+
+
+def _peer_epoch(world: World, group: Group) -> int:
+    word = world.peer.word(group.number)
+    return word.epoch if word is not None else 0
+
+
+FINAL = frozenset({"lapsed", "isolated", "one-way-claim"})
+AT_REST = (Phase.IDLE, Phase.CLAIMING, Phase.FOUND)
+
+
+def _leave(world: World, group: Group, now_ns: int) -> None:
+    """SIGTERM: stop what runs, then give it away."""
+    if group.phase in (Phase.RUNNING, Phase.STARTING, Phase.SHUT, Phase.FOUND):
+        group.begin_stop(now_ns, Then.RELEASE, "leaving")
+    elif group.phase is Phase.CLAIMING:
+        group.enter(Phase.IDLE, now_ns)
+    elif group.phase is Phase.IDLE and group.owner:
+        release(world, group, now_ns)
+
+
+# -- the owner's half --------------------------------------------------------------------------------------------------
+
+
+def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    group.isolated_ns = 0
+    if i.peer is Peer.TWO_WAY and i.peer_holds and not group.contested:
+        group.contested = True
+        group.note("both-hold", "error", "failure", peer=world.peer.name)
+    if group.phase is Phase.SHUT:
+        _reopen_or_stop(world, group, i, now_ns)
+        return
+    where = place(world, group, now_ns)
+    if where.node == world.me:
+        if group.phase is Phase.IDLE and not world.cannot_here(group, now_ns):
+            group.begin_start(now_ns)
+    elif where.node is None:
+        if group.phase in (Phase.RUNNING, Phase.STARTING):
+            group.begin_stop(now_ns, Then.KEEP, where.code)
+    elif group.phase is Phase.IDLE:
+        release(world, group, now_ns)
+        group.note("token-passed", kind="move", to=where.node, why=where.code)
+    elif group.phase in (Phase.RUNNING, Phase.STARTING):
+        _hand_over(world, group, where.code, now_ns)
+
+
+def _hand_over(world: World, group: Group, code: str, now_ns: int) -> None:
+    if code == "failback" and group.unplanned:
+        group.failbacks = (*group.failbacks, world.unix_s(now_ns))[-8:]
+    group.note("moving", kind="move", to=world.peer.name, why=code)
+    group.begin_stop(now_ns, Then.RELEASE, code)
+
+
+def _reopen_or_stop(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    """After a lapse only a two-way beat from after it, of a peer that neither holds nor claims, opens again."""
+    clean = (
+        i.peer is Peer.TWO_WAY and world.peer.two_way_ns > group.lapsed_ns and not i.peer_holds and not i.peer_claims
+    )
+    if clean and not group.busy:
+        group.note("lapse-reopened", "warning", "start")
+        group.begin_start(now_ns)
+    elif now_ns - group.lapsed_ns >= world.lease.deadtime_ns:
+        group.begin_stop(now_ns, Then.RELEASE, "lapsed")
+
+
+def lapse(world: World, group: Group, now_ns: int) -> None:
+    """Pulse could not renew: shut the addresses at once (safety.md 4, O6)."""
+    if group.holding and group.phase in (Phase.RUNNING, Phase.STARTING, Phase.FOUND):
+        group.token.mine = group.token.confirmed = True  # a found one has to be released like any other
+        group.lapsed_ns = now_ns
+        group.note("lapsed", "error", "failure")
+        group.begin_stop(now_ns, Then.STAY_SHUT, "lapsed")
+
+
+def _await_lapse(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    if group.phase is Phase.SHUT:
+        _reopen_or_stop(world, group, i, now_ns)
+
+
+def _yield(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    group.token.mine = group.token.confirmed = False
+    group.token.epoch = _peer_epoch(world, group)
+    if group.phase is not Phase.IDLE:
+        group.note("yielded", "error", "failure", peer=world.peer.name)
+        group.begin_stop(now_ns, Then.YIELD, "yielded")
+
+
+def _release_shut(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    _stop_first(group, Then.RELEASE, "one-way-claim", now_ns)
+
+
+def _stop_first(group: Group, then: Then, code: str, now_ns: int) -> None:
+    if group.phase in (Phase.RUNNING, Phase.STARTING, Phase.SHUT):
+        group.note(code, "error", "failure")
+        group.begin_stop(now_ns, then, code)
+
+
+def _cut_off(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    if group.phase in (Phase.RUNNING, Phase.STARTING):
+        _hand_over(world, group, "isolated-handover", now_ns)
+    elif group.phase is Phase.IDLE and not world.cannot_peer(group, now_ns):
+        release(world, group, now_ns)
+
+
+def _isolated(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    """O7 with no neighbour either."""
+    group.isolated_ns = group.isolated_ns or now_ns
+    if group.light or now_ns - group.isolated_ns >= HEAVY_GRACE_NS:
+        _stop_first(group, Then.RELEASE, "isolated", now_ns)
+
+
+OwnerAct = Callable[[World, Group, Inputs, int], None]
+OWNER_ACTS: dict[Act, OwnerAct] = {
+    Act.YIELD: _yield,
+    Act.RELEASE: _release_shut,
+    Act.HAND_OVER: _cut_off,
+    Act.KEEP: _keep,
+    Act.KEEP_ALARMED: _keep,
+    Act.ISOLATED: _isolated,
+    Act.AWAIT_LAPSE: _await_lapse,
+}
+
+
+# -- the other half ----------------------------------------------------------------------------------------------------
+
+
+def _other(world: World, group: Group, i: Inputs, row: Row, now_ns: int) -> None:
+    if row.act is Act.CLAIM and not blocked_claim(world, group, i, now_ns):
+        _claim(world, group, i, now_ns)
+    elif group.phase is Phase.CLAIMING:
+        group.settle_idle(now_ns)
+        group.note("claim-dropped", "warning", row=row.name)
+
+
+def blocked_claim(world: World, group: Group, i: Inputs, now_ns: int) -> str:
+    """Code of what keeps this node from a claim the table allows, "" = nothing."""
+    if group.phase not in AT_REST:
+        return "stopping"
+    code = world.cannot_here(group, now_ns)
+    if code:
+        return code
+    if now_ns < group.backoff_ns:
+        return "rival-claim"
+    word = world.peer.word(group.number)
+    last_held = word is not None and word.stand is Stand.HOLDS
+    if not world.preferred(group) and not last_held and not i.fenced:
+        if now_ns < world.peer.lost_at_ns() + world.lease.deadtime_ns:
+            return "less-preferred-waits"
+    return ""
+
+
+def _claim(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    """Announce intent for two beats while probing goes on, look again, then take it with a higher epoch."""
+    if group.phase is not Phase.CLAIMING:
+        group.claim_ns = now_ns
+        group.enter(Phase.CLAIMING, now_ns)
+        group.note("claiming", "warning", "move", row=group.row)
+        return
+    looked = i.vip is Vip.NONE or i.fenced or group.probing.round_begun_ns >= group.claim_ns
+    if now_ns - group.claim_ns < world.lease.claim_ns or not looked:
+        return
+    if world.mismatch(group) and group.agreed is not None and group.agreed != group.definition:
+        group.use(group.agreed)
+        for member in group.members:
+            member.state = Res.STOPPED if member.state is Res.UNKNOWN else member.state
+    if world.pin(group.name, now_ns) == world.peer.name:
+        world.book.set("pin", group.name, "", now_s=world.unix_s(now_ns), by=world.me)
+    _take(world, group, max(group.token.epoch, _peer_epoch(world, group)) + 1, now_ns)
+    group.unplanned = not world.preferred(group)
+    group.manual = group.manual or damped(world, group, now_ns)
+    group.note("taken-over", "warning", "move", peer=world.peer.name)
+    if group.probing.foreign_macs:
+        group.note("vip-conflict", "error", "failure", mac=group.probing.foreign_macs[0].hex(":"))
+
+
+def why_not(world: World, group: Group, now_ns: int) -> str:
+    """Code of why this node does not run a group it does not own; "" where there is nothing to say."""
+    i = world.inputs(group, now_ns)
+    row = decide(False, i)
+    match row.act:
+        case Act.CLAIM:
+            return blocked_claim(world, group, i, now_ns) or "claiming-now"
+        case Act.VETO:
+            return "vip-answers"
+        case Act.WITHHOLD:
+            return "control-lost" if i.control is Verdict.NO else "control-unsteady"
+        case Act.BLOCK:
+            return "machine-answers"
+        case Act.CONFLICT:
+            return "vip-foreign"
+        case Act.WAIT:
+            if i.peer is Peer.NEVER:
+                return "initdead"
+            if i.peer is Peer.ONE_WAY:
+                return "one-way"
+            return "probing" if i.peer is Peer.LOST else ""
+    return ""

@@ -1,0 +1,445 @@
+"""The daemon's engine: step(now_ns, event) -> effects.
+
+Owns the funnel every fact goes through, the persist barrier, and what pulse is told. Decisions live in classic,
+placement and planner. Invariant: the same configuration, stored state and events give the same effects, in any process.
+Must not know clocks, files, sockets, processes or sentences.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import assert_never
+
+from hbcore.engine import classic, planner
+from hbcore.engine.beat import GroupWord, Verdict, Words
+from hbcore.engine.config import ClusterConfig
+from hbcore.engine.effects import Announce, Effect, Gone, Held, Hold, Note, Persist, Prove, Say, Stored
+from hbcore.engine.events import (
+    AddressGone,
+    Answered,
+    Asked,
+    Carrier,
+    Done,
+    Event,
+    Facts,
+    Heard,
+    Lapsed,
+    Leave,
+    Persisted,
+    Probed,
+    Seen,
+    Stalled,
+    Tick,
+    Wall,
+)  # fmt: skip
+from hbcore.engine.group import Group, Phase, Token
+from hbcore.engine.isolation import Control
+from hbcore.engine.lease import lease_of
+from hbcore.engine.peer import Path, PeerView
+from hbcore.engine.rules import RuleBook
+from hbcore.engine.table import Peer
+from hbcore.engine.world import PERSIST_WAIT_NS, World
+
+TRACE = 4096
+ROUNDS = 6  # evaluations that may follow from one event before it must have settled
+HEALTHY_PROBE_NS = 10_000_000_000  # how often the standby asks whether it could see the owner's address at all
+
+
+class Engine:
+    """`born_ns`: when this node's pulse began to listen; `heard_ns`: when it last heard the peer (0 = never).
+
+    `resumed`: this is a new daemon under a pulse that went on, so a failed start is remembered and nothing is new.
+    """
+
+    def __init__(
+        self, config: ClusterConfig, me: str, stored: Stored, now_ns: int, *,
+        born_ns: int = 0, heard_ns: int = 0, resumed: bool = False, version: str = "",
+    ) -> None:  # fmt: skip
+        lease = lease_of(config.timing)
+        paths = {link.name: Path(link.name, link.media.value) for link in config.links}
+        peer = PeerView(config.peer_of(me), config.timing, lease, born_ns or now_ns, paths, heard_ns)
+        kept = {g.name: g for g in stored.groups}
+        groups = {}
+        for definition in config.groups:
+            group = Group(definition, lease.deadtime_ns)
+            if old := kept.get(definition.name):
+                group.token = Token(old.epoch, old.mine)
+                group.failed = old.failed and resumed
+                group.failbacks, group.manual, group.agreed = old.failbacks, old.manual, old.agreed
+            groups[definition.name] = group
+        controls = {name: Control(name, lease) for name in config.pings}
+        self.world = World(me, config, lease, peer, groups, controls, RuleBook(stored.rules), version=version)
+        self.world.peer_macs, self.world.peer_bases = stored.peer_macs, stored.peer_bases
+        self.tickets: dict[int, planner.Ticket] = {}
+        self.generation = 0
+        self.trace: deque[tuple[int, Event]] = deque(maxlen=TRACE)
+        self._stored = stored
+        self._persists = self._persisted = 0
+        self._ops = 0
+        self._probes = 0
+        self._said: Words | None = None
+        self._said_ns = 0
+        self._held: tuple[Held, ...] = ()
+        self._gone = False
+        self._peer_was = peer.state(now_ns)
+        self._shape: object = None
+        self._deadline_ns = now_ns
+        self._known = {("mode", n) for n in config.nodes} | {(kind, name) for kind in ("run", "pin") for name in groups}
+
+    # -- the funnel ----------------------------------------------------------------------------------------------------
+
+    def step(self, now_ns: int, event: Event) -> list[Effect]:
+        """Take one fact; return what is to be done, in order."""
+        self.trace.append((now_ns, event))
+        out: list[Effect] = []
+        self._take(now_ns, event, out)
+        for _ in range(ROUNDS):
+            before = self._signature()
+            for group in self.world.groups.values():
+                classic.evaluate(self.world, group, now_ns)
+            self._persist(now_ns, out)
+            self._advance(now_ns, out)
+            if self._signature() == before:
+                break
+        self._look(now_ns, out)
+        self._tell_pulse(now_ns, out)
+        self._leave(now_ns, out)
+        self._note_peer(now_ns)
+        self._notes(out)
+        planner.settle(self.world, self.tickets, now_ns)
+        self._publish(now_ns)
+        self._deadline_ns = self._next(now_ns)
+        return out
+
+    def next_deadline(self) -> int:
+        """When to send a Tick at the latest (ns)."""
+        return self._deadline_ns
+
+    def plan(self, now_ns: int, order: planner.Order) -> planner.Plan:
+        """What an order would do now; nothing changes."""
+        return planner.plan(self.world, order, now_ns)
+
+    def ask(self, now_ns: int, order: planner.Order, event: Asked) -> tuple[planner.Plan, list[Effect]]:
+        """Plan an order and run that plan, unless it is refused."""
+        plan = self.plan(now_ns, order)
+        if plan.refused:
+            return plan, []
+        return plan, self.step(now_ns, event)
+
+    def _take(self, now_ns: int, event: Event, out: list[Effect]) -> None:
+        world = self.world
+        match event:
+            case Heard():
+                self._heard(now_ns, event)
+            case Answered(ping, sent_ns, at_ns):
+                if control := world.controls.get(ping):
+                    control.answered(sent_ns, at_ns)
+            case Probed():
+                self._probed(now_ns, event, out)
+            case Done():
+                for group in world.groups.values():
+                    if group.done(now_ns, event):
+                        break
+            case Persisted(number, error):
+                self._persisted = max(self._persisted, number)
+                if error:
+                    world.notes.append(Note("persist-failed", (("error", error),), "error", "failure"))
+            case Stalled(from_ns, to_ns):
+                self._stalled(to_ns - from_ns, now_ns)
+            case Lapsed(name, _):
+                if group := world.groups.get(name):
+                    classic.lapse(world, group, now_ns)
+            case AddressGone(ip, _):
+                for group in world.groups.values():
+                    if group.address_gone(ip, now_ns):
+                        group.note("address-gone", "warning", "failure", ip=ip)
+            case Seen():
+                self._seen(now_ns, event)
+            case Carrier(device, up):
+                self._carrier(device, up, now_ns)
+            case Facts():
+                self._facts(event)
+            case Wall(unix_ns):
+                world.wall_ns = unix_ns - now_ns
+            case Asked():
+                planner.run(world, self.tickets, event, now_ns)
+            case Leave():
+                if not world.leaving:
+                    world.leaving = True
+                    world.notes.append(Note("leaving", kind="node", about=world.me))
+            case Tick():
+                pass
+            case _:
+                assert_never(event)
+
+    # -- facts ---------------------------------------------------------------------------------------------------------
+
+    def _heard(self, now_ns: int, event: Heard) -> None:
+        world, peer = self.world, self.world.peer
+        before = peer.state(now_ns)
+        if peer.hear(event):
+            world.notes.append(Note("peer-restarted", (("node", peer.name),), kind="node", about=peer.name))
+        if before is not Peer.TWO_WAY and peer.state(now_ns) is Peer.TWO_WAY:
+            for group in world.groups.values():
+                group.probing.heard_again()
+        if event.repeat:
+            return
+        words = event.beat.words
+        if words.services:
+            world.peer_macs = tuple(s.mac for s in words.services)
+            world.peer_bases = tuple(s.ip for s in words.services if s.ip)
+        if words.rules and world.book.merge(words.rules, self._known):
+            world.notes.append(Note("rules-changed", (("node", peer.name),), kind="config"))
+        differs = words.config != world.config.digest() and words.config != 0
+        if differs is not world.config_differs:
+            world.config_differs = differs
+            code = "config-differs-now" if differs else "config-agrees"
+            world.notes.append(Note(code, (("node", peer.name),), "warning" if differs else "info", "config"))
+        for group in world.groups.values():
+            word = peer.word(group.number)
+            control = world.controls.get(group.facts.control)
+            if word is None or control is None:
+                continue
+            answered_ns = event.at_ns - word.control_age_ms * 1_000_000
+            later = word.control is Verdict.OK and answered_ns - control.asked_ns >= 2 * world.lease.keepalive_ns
+            group.peer_control_beats = group.peer_control_beats + 1 if later else 0
+            if word.digest == group.definition.digest() and group.agreed != group.definition:
+                group.agreed = group.definition
+
+    def _note_peer(self, now_ns: int) -> None:
+        """Say it when the peer is heard otherwise than before."""
+        state, name = self.world.peer.state(now_ns), self.world.peer.name
+        if state is not self._peer_was:
+            code, severity = PEER_NOTES[state]
+            self.world.notes.append(Note(code, (("node", name),), severity, "node", name))
+            self._peer_was = state
+
+    def _probed(self, now_ns: int, event: Probed, out: list[Effect]) -> None:
+        world = self.world
+        suspect = world.peer.state(now_ns) is not Peer.TWO_WAY
+        for group in world.groups.values():
+            probing = group.probing
+            if probing.asked != event.probe:
+                continue
+            probing.take(event, world.peer_macs, world.own_macs, suspect=suspect)
+            probing.slow_down(now_ns)
+            if probing.machine and group.holding:
+                out.append(Prove(group.name, "base", event.begun_ns))
+            if event.neighbours and group.holding:
+                out.append(Prove(group.name, "neighbour", event.begun_ns))
+
+    def _stalled(self, length_ns: int, now_ns: int) -> None:
+        """Own trouble only ever lengthens: silence, control and probes start over."""
+        world = self.world
+        world.peer.stalled(length_ns)
+        for control in world.controls.values():
+            control.broken(now_ns)
+        for group in world.groups.values():
+            group.probing.forget()
+        args = (("ms", str(length_ns // 1_000_000)),)
+        world.notes.append(Note("stalled", args, "warning", "node", world.me))
+
+    def _seen(self, now_ns: int, event: Seen) -> None:
+        world = self.world
+        for group in world.groups.values():
+            if event.ip not in group.probing.ips or event.mac in world.own_macs:
+                continue
+            if event.kind == "probe":
+                rival = event.mac in world.peer_macs and group.phase is Phase.CLAIMING
+                if rival and not world.preferred(group):
+                    group.backoff_ns = now_ns + world.lease.deadtime_ns
+            elif group.holding and event.mac not in world.peer_macs:
+                group.note("vip-conflict", "error", "failure", mac=event.mac.hex(":"), ip=event.ip)
+                group.conflict_ns, group.conflict_mac = now_ns, event.mac.hex(":")
+
+    def _carrier(self, device: str, up: bool, now_ns: int) -> None:
+        world = self.world
+        code = "carrier-up" if up else "carrier-down"
+        args = (("device", device),)
+        world.notes.append(Note(code, args, "info" if up else "warning", "link", device))
+        for group in world.groups.values():
+            if group.facts.device == device:
+                group.probing.forget()
+                if control := world.controls.get(group.facts.control):
+                    control.broken(now_ns)
+
+    def _facts(self, event: Facts) -> None:
+        world = self.world
+        world.services = event.services
+        for facts in event.groups:
+            if group := world.groups.get(facts.group):
+                group.facts = facts
+                if facts.control and facts.control not in world.controls:
+                    world.controls[facts.control] = Control(facts.control, world.lease)
+
+    # -- effects -------------------------------------------------------------------------------------------------------
+
+    def _persist(self, now_ns: int, out: list[Effect]) -> None:
+        """Write what changed; whoever waits for the disk waits for this number."""
+        stored = self.world.stored()
+        groups = self.world.groups.values()
+        if stored == self._stored and not any(g.barrier == -1 or g.release_barrier == -1 for g in groups):
+            pass
+        else:
+            self._stored = stored
+            self._persists += 1
+            out.append(Persist(self._persists, stored))
+            for group in groups:
+                if group.barrier == -1:
+                    group.barrier = self._persists
+                if group.release_barrier == -1:
+                    group.release_barrier = self._persists
+        for group in groups:
+            waited = now_ns - group.barrier_ns >= PERSIST_WAIT_NS
+            if group.release_barrier > 0 and (group.release_barrier <= self._persisted or waited):
+                group.release_barrier = 0
+
+    def _advance(self, now_ns: int, out: list[Effect]) -> None:
+        not_after_ns = now_ns + self.world.lease.lease_ns
+        for group in self.world.groups.values():
+            runs = group.advance(
+                now_ns, self._ops + 1, persisted=self._persisted, wait_ns=PERSIST_WAIT_NS, not_after_ns=not_after_ns
+            )
+            self._ops += len(runs)
+            out.extend(runs)
+            if group.name in self.world.both_hold:
+                self.world.both_hold.discard(group.name)
+                out.extend(Announce(group.facts.device, ip) for ip in group.probing.ips)
+
+    def _look(self, now_ns: int, out: list[Effect]) -> None:
+        """Probe while the peer is not heard in time; now and then while it is, to know that probing works."""
+        world, lease = self.world, self.world.lease
+        state = world.peer.state(now_ns)
+        suspect = state is not Peer.TWO_WAY or world.peer.silent_ns(now_ns) >= 2 * lease.keepalive_ns
+        for group in world.groups.values():
+            probing = group.probing
+            if not suspect:
+                if group.owner or now_ns - probing.round_end_ns < HEALTHY_PROBE_NS:
+                    continue
+            elif group.owner and self._proved(group, now_ns):
+                continue
+            probe = probing.request(
+                now_ns, self._probes + 1, group.facts.device, group.facts.source, world.peer_bases, world.peer_macs,
+                neighbours=group.owner or world.verdict(group, now_ns) is not Verdict.OK,
+            )  # fmt: skip
+            if probe is not None:
+                self._probes += 1
+                out.append(probe)
+
+    def _proved(self, group: Group, now_ns: int) -> bool:
+        """An owner whose control answers needs no probe."""
+        return self.world.verdict(group, now_ns) in (Verdict.OK, Verdict.NONE)
+
+    def _tell_pulse(self, now_ns: int, out: list[Effect]) -> None:
+        held = tuple(self._hold(g, now_ns) for g in self.world.groups.values() if g.holding and not g.lapsed_ns)
+        if held != self._held:
+            self._held = held
+            out.append(Hold(held))
+        words = self._words(now_ns)
+        urgent = self._said is None or _weighty(words) != _weighty(self._said)
+        if urgent or now_ns - self._said_ns >= self.world.lease.keepalive_ns // 2:
+            self._said, self._said_ns = words, now_ns
+            out.append(Say(words, urgent))
+
+    def _hold(self, group: Group, now_ns: int) -> Held:
+        world = self.world
+        control = world.controls.get(group.facts.control)
+        alone = group.settled or world.peer.left or (control is not None and control.suspended)
+        return Held(group.name, group.number, group.facts.control, alone, group.light)
+
+    def _words(self, now_ns: int) -> Words:
+        world = self.world
+        differ = world.peer.words.rules_digest != world.book.digest()
+        return Words(
+            mode=world.mode(now_ns),
+            config=world.config.digest(),
+            groups=tuple(self._word(g, now_ns) for g in world.groups.values()),
+            services=world.services,
+            rules_digest=world.book.digest(),
+            rules=world.book.share() if differ else (),
+            release=world.version,
+        )
+
+    def _word(self, group: Group, now_ns: int) -> GroupWord:
+        world = self.world
+        control = world.controls.get(group.facts.control)
+        ready = group.phase in READY and not world.cannot_here(group, now_ns)
+        return GroupWord(
+            group=group.number,
+            stand=group.stand,
+            epoch=group.shown_epoch,
+            digest=group.definition.digest(),
+            failed=group.failed,
+            state=group.state,
+            ready=ready,
+            control=world.verdict(group, now_ns),
+            control_age_ms=control.age_ms(now_ns) if control is not None else 0,
+        )
+
+    def _leave(self, now_ns: int, out: list[Effect]) -> None:
+        world = self.world
+        if not world.leaving or self._gone:
+            return
+        groups = [g for g in world.groups.values() if g.phase is not Phase.BLOCKED]
+        if any(g.phase is not Phase.IDLE or g.busy or g.release_barrier or g.owner for g in groups):
+            return
+        self._gone = True
+        clean = len(groups) == len(world.groups)
+        world.left = clean
+        self._tell_pulse(now_ns, out)
+        out.append(Gone(clean))
+
+    def _notes(self, out: list[Effect]) -> None:
+        out.extend(self.world.notes)
+        self.world.notes.clear()
+        for group in self.world.groups.values():
+            out.extend(group.notes)
+            group.notes.clear()
+
+    # -- when and what changed -----------------------------------------------------------------------------------------
+
+    def _signature(self) -> object:
+        return [
+            (g.phase, g.token.epoch, g.token.mine, g.token.confirmed, g.release_barrier, g.barrier, g.released,
+             [(m.op, m.state) for m in g.members])
+            for g in self.world.groups.values()
+        ]  # fmt: skip
+
+    def _publish(self, now_ns: int) -> None:
+        """The generation moves when anything a plan could depend on moved."""
+        world = self.world
+        shape = (
+            world.peer.state(now_ns), world.peer.words.mode, world.mode(now_ns), world.book.digest(),
+            world.config_differs, [(g.phase, g.owner, g.failed, g.manual, g.row, world.cannot_peer(g, now_ns),
+            g.token.epoch) for g in world.groups.values()],
+        )  # fmt: skip
+        if shape != self._shape:
+            self._shape = shape
+            self.generation += 1
+
+    def _next(self, now_ns: int) -> int:
+        world, lease = self.world, self.world.lease
+        times = [now_ns + lease.keepalive_ns]
+        silent_at = world.peer.heard_ns + 2 * lease.keepalive_ns
+        times += [t for t in (world.peer.lost_at_ns(), silent_at) if t > now_ns]
+        for group in world.groups.values():
+            if group.phase is Phase.CLAIMING:
+                times.append(group.claim_ns + lease.claim_ns)
+            times += [t for t in (group.next_ns(), group.probing.next_ns) if t > now_ns]
+        return max(min(times), now_ns + 1_000_000)
+
+
+PEER_NOTES = {
+    Peer.TWO_WAY: ("peer-two-way", "info"),
+    Peer.ONE_WAY: ("peer-one-way", "warning"),
+    Peer.LOST: ("peer-lost", "error"),
+    Peer.BYE: ("peer-left-cleanly", "info"),
+    Peer.NEVER: ("peer-never", "info"),
+}
+READY = (Phase.IDLE, Phase.CLAIMING, Phase.STARTING, Phase.RUNNING, Phase.FOUND)
+
+
+def _weighty(words: Words) -> object:
+    """What the peer should hear at once."""
+    groups = [(w.group, w.stand, w.epoch, w.failed, w.state, w.ready) for w in words.groups]
+    return words.mode, groups, words.rules_digest, words.config

@@ -1,0 +1,361 @@
+"""One resource group on this node: its token and the order in which its resources start and stop.
+
+Owns the token's life (safety.md 2) and the start / stop sequence; whether to start or stop is decided elsewhere.
+Invariant: release raises the epoch and comes only after every resource is known to be stopped; a stop that cannot be
+shown to have worked blocks the group and keeps the token. Must not know the peer, the network or time's passing by
+itself.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hbcore.engine.beat import Stand, State
+from hbcore.engine.config import SECOND, GroupDef, Resource, Weight
+from hbcore.engine.effects import Note, Run, StoredGroup
+from hbcore.engine.events import Done, GroupFacts, Outcome
+from hbcore.engine.probing import Probing
+
+START_TIMEOUT_NS = 60 * SECOND
+STOP_TIMEOUT_NS = 60 * SECOND
+STATUS_TIMEOUT_NS = 20 * SECOND
+STATUS_RETRY_NS = 5 * SECOND
+STOP_RETRY_NS = SECOND
+STOP_RETRIES = 10  # heartbeat: one stop and ten more, a second apart
+
+
+class Phase(StrEnum):
+    PROBING = "probing"  # asking what runs here already
+    FOUND = "found"  # it ran when the daemon came; the right to it is not proved yet
+    IDLE = "idle"  # nothing of it runs
+    CLAIMING = "claiming"
+    STARTING = "starting"
+    RUNNING = "running"
+    SHUT = "shut"  # lapsed: addresses off, waiting for proof or the end of D
+    STOPPING = "stopping"
+    BLOCKED = "blocked"  # a stop did not work
+
+
+class Then(StrEnum):
+    """What follows a complete stop."""
+
+    KEEP = "keep"  # the operator wants it stopped: the token stays
+    RELEASE = "release"
+    YIELD = "yield"  # the peer holds already
+    STAY_SHUT = "stay-shut"  # lapse: only the addresses go first
+
+
+STATES = {
+    Phase.PROBING: State.UNKNOWN,
+    Phase.FOUND: State.STARTED,
+    Phase.IDLE: State.STOPPED,
+    Phase.CLAIMING: State.STOPPED,
+    Phase.STARTING: State.STARTING,
+    Phase.RUNNING: State.STARTED,
+    Phase.SHUT: State.STOPPING,
+    Phase.STOPPING: State.STOPPING,
+    Phase.BLOCKED: State.BLOCKED,
+}
+
+
+class Res(StrEnum):
+    UNKNOWN = "unknown"
+    STOPPED = "stopped"
+    STARTING = "starting"
+    STARTED = "started"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Member:
+    """A resource here. `op` 0: nothing under way. `tries`: stops that failed in a row."""
+
+    resource: Resource
+    state: Res = Res.UNKNOWN
+    op: int = 0
+    operation: str = ""
+    failures: int = 0
+    tries: int = 0
+    retry_ns: int = 0
+    detail: str = ""
+    since_ns: int = 0
+    start_took_ns: int = 0
+    stop_took_ns: int = 0
+
+
+@dataclass(slots=True)
+class Token:
+    """`confirmed`: the right was proved since this boot; a stored token alone starts nothing."""
+
+    epoch: int = 0
+    mine: bool = False
+    confirmed: bool = False
+
+
+@dataclass(slots=True)
+class Group:
+    """`released`: my last word about it was a release nobody took yet. `barrier`, `release_barrier`: numbers of the
+    Persist that its start, its release wait for (0 = none). `settled`: alone for long enough, with control ok (O7). `contested`:
+    the peer held it too. `unplanned`: this node took it because the peer was lost."""
+
+    definition: GroupDef
+    deadtime_ns: int
+    token: Token = field(default_factory=Token)
+    members: list[Member] = field(default_factory=list)
+    phase: Phase = Phase.PROBING
+    then: Then = Then.KEEP
+    why: tuple[str, tuple[tuple[str, str], ...]] = ("", ())
+    row: str = ""
+    facts: GroupFacts = field(default_factory=lambda: GroupFacts(""))
+    agreed: GroupDef | None = None
+    failed: bool = False
+    manual: bool = False
+    failbacks: tuple[int, ...] = ()
+    released: bool = False
+    unplanned: bool = False
+    barrier: int = 0
+    barrier_ns: int = 0
+    release_barrier: int = 0
+    held_epoch: int = 0
+    claim_ns: int = 0
+    backoff_ns: int = 0
+    lapsed_ns: int = 0
+    isolated_ns: int = 0
+    conflict_ns: int = 0
+    conflict_mac: str = ""
+    since_ns: int = 0
+    peer_can_since_ns: int = 0
+    peer_control_beats: int = 0
+    settled: bool = False
+    contested: bool = False
+    notes: list[Note] = field(default_factory=list)
+    probing: Probing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.use(self.definition)
+
+    def use(self, definition: GroupDef) -> None:
+        """Run by this definition; resources of the same name keep their state."""
+        kept = {m.resource.name: m for m in self.members}
+        self.definition = definition
+        self.members = [kept.get(r.name, Member(r)) for r in definition.resources]
+        for member, resource in zip(self.members, definition.resources, strict=True):
+            member.resource = resource
+        self.probing = Probing(tuple(a.ip for a in definition.addresses), self.deadtime_ns)
+
+    # -- what it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def number(self) -> int:
+        """Its number in beats."""
+        return zlib.crc32(self.name.encode())
+
+    @property
+    def light(self) -> bool:
+        return self.definition.weight is Weight.LIGHT
+
+    @property
+    def owner(self) -> bool:
+        return self.token.mine and self.token.confirmed
+
+    @property
+    def holding(self) -> bool:
+        """Its lease is kept: mine by right, or found running."""
+        return (self.owner and self.phase is not Phase.IDLE) or self.phase is Phase.FOUND
+
+    @property
+    def busy(self) -> bool:
+        return any(m.op for m in self.members)
+
+    @property
+    def stand(self) -> Stand:
+        """A release is said only after the disk has it."""
+        if self.owner or self.release_barrier or self.phase is Phase.FOUND:
+            return Stand.HOLDS
+        if self.phase is Phase.CLAIMING:
+            return Stand.CLAIMS
+        return Stand.RELEASED if self.released else Stand.NONE
+
+    @property
+    def shown_epoch(self) -> int:
+        return self.held_epoch if self.release_barrier else self.token.epoch
+
+    @property
+    def state(self) -> State:
+        if self.phase is Phase.IDLE and self.failed:
+            return State.FAILED
+        return STATES[self.phase]
+
+    def stored(self) -> StoredGroup:
+        return StoredGroup(
+            self.name, self.token.epoch, self.token.mine, self.failed, self.failbacks, self.manual, self.agreed
+        )
+
+    def note(self, code: str, severity: str = "info", kind: str = "other", **args: str) -> None:
+        self.notes.append(Note(code, (("group", self.name), *args.items()), severity, kind, self.name))
+
+    # -- sequences -----------------------------------------------------------------------------------------------------
+
+    def enter(self, phase: Phase, now_ns: int) -> None:
+        if phase is not self.phase:
+            self.phase, self.since_ns = phase, now_ns
+
+    def settle_idle(self, now_ns: int) -> None:
+        """Back to rest: what was found running stays found."""
+        self.enter(Phase.FOUND if self.running_members() else Phase.IDLE, now_ns)
+
+    def begin_start(self, now_ns: int) -> None:
+        self.lapsed_ns = self.isolated_ns = 0
+        self.enter(Phase.STARTING, now_ns)
+
+    def begin_stop(self, now_ns: int, then: Then, code: str, **args: str) -> None:
+        """Stop all; RELEASE, YIELD and STAY_SHUT of a lapse take the addresses off first when `code` says so."""
+        self.then, self.why = then, (code, tuple(args.items()))
+        for member in self.members:
+            member.tries, member.retry_ns = 0, 0
+        self.enter(Phase.SHUT if then is Then.STAY_SHUT else Phase.STOPPING, now_ns)
+
+    def advance(self, now_ns: int, next_op: int, *, persisted: int, wait_ns: int, not_after_ns: int) -> list[Run]:
+        """The operations that are due now. `next_op`: first free number; `wait_ns`: how long a disk may take."""
+        asks = [m for m in self.members if m.operation == AFTER_STOP and not m.op]
+        if asks:
+            return [self._run(m, "status", STATUS_TIMEOUT_NS, next_op + k) for k, m in enumerate(asks)]
+        if self.phase is Phase.PROBING:
+            due = [m for m in self.members if m.state is Res.UNKNOWN and not m.op and now_ns >= m.retry_ns]
+            return [self._run(m, "status", STATUS_TIMEOUT_NS, next_op + k) for k, m in enumerate(due)]
+        if self.phase is Phase.STARTING:
+            if self.barrier > persisted and now_ns - self.barrier_ns < wait_ns:
+                return []
+            return self._next_start(now_ns, next_op, not_after_ns)
+        if self.phase in (Phase.STOPPING, Phase.SHUT):
+            return self._next_stop(now_ns, next_op)
+        return []
+
+    def _next_start(self, now_ns: int, next_op: int, not_after_ns: int) -> list[Run]:
+        member = next((m for m in self.members if m.state is not Res.STARTED), None)
+        if member is None:
+            self.enter(Phase.RUNNING, now_ns)
+            self.note("group-started", kind="start", node="")
+            return []
+        if self.busy:
+            return []
+        member.state, member.since_ns = Res.STARTING, now_ns
+        return [self._run(member, "start", START_TIMEOUT_NS, next_op, not_after_ns)]
+
+    def _next_stop(self, now_ns: int, next_op: int) -> list[Run]:
+        if self.busy:
+            return []
+        members = [m for m in reversed(self.members) if m.state is not Res.STOPPED]
+        addresses = [m for m in members if m.resource.agent == "address"]
+        if self.phase is Phase.SHUT:
+            members = addresses
+        elif self.why[0] in ADDRESSES_FIRST:
+            members = addresses or members
+        if not members:
+            return []
+        member = members[0]
+        if now_ns < member.retry_ns:
+            return []
+        member.state, member.since_ns = Res.STOPPING, now_ns
+        return [self._run(member, "stop", STOP_TIMEOUT_NS, next_op)]
+
+    @property
+    def stopped(self) -> bool:
+        return not self.busy and all(m.state is Res.STOPPED for m in self.members)
+
+    def next_ns(self) -> int:
+        """When a retry is due, 0 = none."""
+        return min((m.retry_ns for m in self.members if m.retry_ns and not m.op), default=0)
+
+    def _run(self, member: Member, operation: str, timeout_ns: int, op: int, not_after_ns: int = 0) -> Run:
+        member.op, member.operation = op, operation
+        return Run(op, self.name, member.resource, operation, timeout_ns, not_after_ns)
+
+    def done(self, now_ns: int, event: Done) -> bool:
+        """Take an operation's result; False where it is not one of mine."""
+        member = next((m for m in self.members if m.op and m.op == event.op), None)
+        if member is None:
+            return False
+        member.op, member.detail = 0, event.detail or member.detail
+        DONE[member.operation](self, now_ns, member, event)
+        return True
+
+    def _status_done(self, now_ns: int, member: Member, event: Done) -> None:
+        if self.phase in (Phase.STOPPING, Phase.SHUT, Phase.BLOCKED):  # asked after a stop that failed
+            if event.outcome is Outcome.STOPPED:
+                self._set(member, Res.STOPPED, now_ns)
+            else:
+                self._stop_again(now_ns, member)
+            return
+        known = {Outcome.RUNNING: Res.STARTED, Outcome.STOPPED: Res.STOPPED}.get(event.outcome, Res.UNKNOWN)
+        self._set(member, known, now_ns)
+        member.retry_ns = now_ns + STATUS_RETRY_NS if known is Res.UNKNOWN else 0
+        if known is Res.UNKNOWN:
+            self.note("status-unknown", "warning", "failure", resource=member.resource.name, detail=event.detail)
+
+    def _start_done(self, now_ns: int, member: Member, event: Done) -> None:
+        member.start_took_ns = event.took_ns
+        if event.outcome is Outcome.OK:
+            self._set(member, Res.STARTED, now_ns)
+            return
+        if event.outcome is Outcome.LATE:
+            self._set(member, Res.STOPPED, now_ns)
+            if self.phase is Phase.STARTING:
+                self.begin_stop(now_ns, Then.RELEASE, "start-too-late", resource=member.resource.name)
+            return
+        self._set(member, Res.FAILED, now_ns)
+        member.failures += 1
+        self.failed = True
+        self.note("start-failed", "error", "failure", resource=member.resource.name, detail=event.detail)
+        if self.phase is Phase.STARTING:
+            self.begin_stop(now_ns, Then.RELEASE, "start-failed", resource=member.resource.name, detail=event.detail)
+
+    def _stop_done(self, now_ns: int, member: Member, event: Done) -> None:
+        member.stop_took_ns = event.took_ns
+        if event.outcome is Outcome.OK:
+            self._set(member, Res.STOPPED, now_ns)
+            return
+        member.failures += 1
+        self.note("stop-failed", "error", "failure", resource=member.resource.name, detail=event.detail)
+        self._set(member, Res.UNKNOWN, now_ns)
+        member.operation = AFTER_STOP  # ask what is true before trying again, as heartbeat's ResourceManager did
+
+    def _stop_again(self, now_ns: int, member: Member) -> None:
+        member.tries += 1
+        self._set(member, Res.FAILED, now_ns)
+        member.retry_ns = now_ns + STOP_RETRY_NS
+        if member.tries > STOP_RETRIES and self.phase is not Phase.BLOCKED:
+            self.enter(Phase.BLOCKED, now_ns)
+            self.note("stop-blocked", "error", "failure", resource=member.resource.name)
+
+    def _set(self, member: Member, state: Res, now_ns: int) -> None:
+        if member.state is not state:
+            member.state, member.since_ns = state, now_ns
+
+    def probed(self) -> bool:
+        return all(m.state is not Res.UNKNOWN for m in self.members)
+
+    def running_members(self) -> list[Member]:
+        return [m for m in self.members if m.state is Res.STARTED]
+
+    def address_gone(self, ip: str, now_ns: int) -> bool:
+        """Somebody took an address of a running group off; it starts again in its place."""
+        for member in self.members:
+            if member.resource.address and member.resource.address.ip == ip and member.state is Res.STARTED:
+                self._set(member, Res.STOPPED, now_ns)
+                if self.phase is Phase.RUNNING:
+                    self.enter(Phase.STARTING, now_ns)
+                return True
+        return False
+
+
+AFTER_STOP = "status-after-stop"
+ADDRESSES_FIRST = frozenset({"lapsed", "yielded", "one-way-claim", "isolated"})
+DONE = {"status": Group._status_done, "start": Group._start_done, "stop": Group._stop_done}

@@ -1,0 +1,372 @@
+"""Operator's orders: what one would do, and doing exactly that.
+
+Owns the plan (effects first, then the key), the rules an order sets, and when it has settled. Invariant: `run` sets
+what
+`plan` showed for the same world; nothing is planned by anything else. Must not know sentences, roles or sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hbcore.engine.beat import Stand, State
+from hbcore.engine.effects import Note
+from hbcore.engine.events import Asked
+from hbcore.engine.group import Group, Phase, Res
+from hbcore.engine.rules import PIN_S
+from hbcore.engine.table import Peer, Vip
+from hbcore.engine.world import World
+
+MAX_TICKETS = 64
+
+Args = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """verb: standby | online | takeover | group-start | group-stop | group-move | group-clear | fence."""
+
+    verb: str
+    node: str = ""
+    group: str = ""
+    scope: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One effect: kind stop | start | move | keep | rule | mode | blocked."""
+
+    kind: str
+    subject: str
+    node: str = ""
+    to: str = ""
+    outage_ns: int = -1
+    code: str = ""
+    args: Args = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`sets`: (kind, subject, value, expires_s) of the rules it writes; `expect`: where each group should come to
+    run.
+    """
+
+    order: Order
+    lines: tuple[Line, ...] = ()
+    warnings: tuple[tuple[str, Args], ...] = ()
+    refused: str = ""
+    refused_args: Args = ()
+    level: int = 2
+    undo: str = ""
+    sets: tuple[tuple[str, str, str, int], ...] = ()
+    expect: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Ticket:
+    """An order under way. `done`: every expectation was met."""
+
+    number: int
+    begun_ns: int
+    expect: tuple[tuple[str, str], ...]
+    mode: tuple[str, bool] | None = None
+    done_ns: int = 0
+    missing: list[tuple[str, Args]] = field(default_factory=list)
+
+
+class Refused(Exception):
+    """An order that makes no sense now: (code, args)."""
+
+    def __init__(self, code: str, **args: str) -> None:
+        super().__init__(code)
+        self.code, self.args_shown = code, tuple(args.items())
+
+
+def plan(world: World, order: Order, now_ns: int) -> Plan:
+    """What `order` would do in this state."""
+    try:
+        return PLANS[order.verb](world, order, now_ns)
+    except Refused as refused:
+        return Plan(order, refused=refused.code, refused_args=refused.args_shown, level=0)
+
+
+def run(world: World, tickets: dict[int, Ticket], event: Asked, now_ns: int) -> None:
+    """Carry out the plan of an order that was asked (and not refused)."""
+    order = Order(event.verb, event.node, event.group, event.scope)
+    todo = plan(world, order, now_ns)
+    if todo.refused:
+        return
+    now_s = world.unix_s(now_ns)
+    actor = event.actor
+    for kind, subject, value, expires_s in todo.sets:
+        world.book.put(
+            kind, subject, value, now_s=now_s, by=actor.name or str(actor.uid), reason=actor.reason, expires_s=expires_s
+        )
+    if order.verb == "fence":
+        world.peer.fenced_incarnation = world.peer.incarnation
+    if order.verb == "group-clear":
+        _forget(world.groups[order.group], now_ns)
+    about = order.group or order.node or world.me
+    args = (("verb", order.verb), ("about", about), ("scope", order.scope), ("reason", actor.reason))
+    world.notes.append(Note(f"asked-{order.verb}", args, "info", NOTE_KIND.get(order.verb, "other"), about, actor))
+    while len(tickets) >= MAX_TICKETS:
+        del tickets[min(tickets)]
+    tickets[event.ticket] = Ticket(event.ticket, now_ns, todo.expect)
+
+
+def settle(world: World, tickets: dict[int, Ticket], now_ns: int) -> None:
+    """Mark the orders whose expectations are met."""
+    for ticket in tickets.values():
+        if not ticket.done_ns:
+            ticket.missing = _missing(world, ticket, now_ns)
+            if not ticket.missing:
+                ticket.done_ns = now_ns
+
+
+def _missing(world: World, ticket: Ticket, now_ns: int) -> list[tuple[str, Args]]:
+    out: list[tuple[str, Args]] = []
+    for name, node in ticket.expect:
+        group = world.groups[name]
+        if not _is_at(world, group, node):
+            code = "not-there-yet" if node else "not-stopped-yet"
+            out.append((code, (("group", name), ("node", node), ("state", group.state.name.lower()))))
+    return out
+
+
+def _is_at(world: World, group: Group, node: str) -> bool:
+    word = world.peer.word(group.number)
+    if node == world.me:
+        return group.phase is Phase.RUNNING
+    here_idle = group.phase is Phase.IDLE
+    if node:
+        return here_idle and word is not None and word.stand is Stand.HOLDS and word.state is State.STARTED
+    return here_idle and (word is None or word.state in (State.STOPPED, State.FAILED))
+
+
+def _forget(group: Group, now_ns: int) -> None:
+    """Clear: failures, a damped failback and a blocked stop are forgotten; the state is asked anew."""
+    group.failed = group.manual = False
+    group.failbacks = ()
+    for member in group.members:
+        member.failures = member.tries = 0
+        member.retry_ns = 0
+    if group.phase is Phase.BLOCKED:
+        for member in group.members:
+            member.state = Res.UNKNOWN
+        group.token.confirmed = False
+        group.enter(Phase.PROBING, now_ns)
+
+
+NOTE_KIND = {"standby": "standby", "online": "node", "fence": "fence", "takeover": "move", "group-move": "move"}
+
+
+# -- where things are --------------------------------------------------------------------------------------------------
+
+
+def whereabouts(world: World, group: Group) -> str:
+    """The node that holds the group as far as I know, "" = none."""
+    if group.owner or group.holding:
+        return world.me
+    word = world.peer.word(group.number)
+    if word is not None and word.stand is Stand.HOLDS and not world.peer.left:
+        return world.peer.name
+    return ""
+
+
+def outage_ns(group: Group) -> int:
+    """What a move costs by the last stop and start seen here; -1 = never measured."""
+    scripts = [m for m in group.members if m.resource.agent != "address"]
+    if not scripts:
+        return 20_000_000
+    took = [(m.stop_took_ns, m.start_took_ns) for m in scripts]
+    if any(stop == 0 and start == 0 for stop, start in took):
+        return -1
+    return sum(stop + start for stop, start in took)
+
+
+def _line(world: World, group: Group, node: str, to: str, now_ns: int) -> Line:
+    """Moving `group` from where it is to `to`, or what blocks that."""
+    code = world.cannot_peer(group, now_ns) if to == world.peer.name else world.cannot_here(group, now_ns)
+    if to == world.me and not code and node == world.peer.name and world.peer.state(now_ns) is not Peer.TWO_WAY:
+        code = "peer-not-two-way"
+    if code in ("standby-here", "peer-standby") and to != node:
+        code = "target-standby"
+    if code:
+        return Line("blocked", group.name, node, to, -1, code, (("node", to),))
+    return Line("move", group.name, node, to, outage_ns(group))
+
+
+def _groups(world: World, order: Order, node: str) -> list[Group]:
+    """The groups of a scope, from the viewpoint of `node` (heartbeat: local = its own, foreign = the others')."""
+    groups = list(world.groups.values())
+    if order.scope == "local":
+        return [g for g in groups if world.home(g) == node]
+    if order.scope in ("foreign", "failback"):
+        return [g for g in groups if world.home(g) != node]
+    return groups
+
+
+def _other(world: World, node: str) -> str:
+    return world.peer.name if node == world.me else world.me
+
+
+# -- the orders --------------------------------------------------------------------------------------------------------
+
+
+def _standby(world: World, order: Order, now_ns: int) -> Plan:
+    node = order.node or world.me
+    other = _other(world, node)
+    whole = order.scope == "all"
+    if whole and world.standby(node, now_ns):
+        raise Refused("already-standby", node=node)
+    here = [g for g in _groups(world, order, node) if whereabouts(world, g) == node]
+    lines = [_line(world, g, node, other, now_ns) for g in here]
+    if any(line.kind == "blocked" for line in lines):
+        bad = next(line for line in lines if line.kind == "blocked")
+        raise Refused("no-other-node", node=node, other=other, group=bad.subject, why=bad.code)
+    if node != world.me and world.peer.state(now_ns) is not Peer.TWO_WAY:
+        raise Refused("not-two-way", node=node)
+    if not whole and not here:
+        raise Refused("nothing-to-move", node=node, scope=order.scope)
+    if whole:
+        lines.append(Line("mode", node, node, "", -1, "mode-standby", (("node", node),)))
+        sets = [("mode", node, "standby", 0)]
+        undo = f"hbctl online {node}"
+    else:
+        sets = [("pin", g.name, other, world.unix_s(now_ns) + PIN_S) for g in here]
+        undo = f"hbctl group move {here[0].name} {node}"
+    warnings: list[tuple[str, Args]] = []
+    if whole:
+        warnings.append(("no-backup-left", (("node", other),)))
+    return Plan(order, tuple(lines), tuple(warnings), sets=tuple(sets), undo=undo,
+                expect=tuple((g.name, other) for g in here))  # fmt: skip
+
+
+def _online(world: World, order: Order, now_ns: int) -> Plan:
+    node = order.node or world.me
+    if not world.standby(node, now_ns):
+        raise Refused("not-standby", node=node)
+    lines = [Line("mode", node, node, "", -1, "mode-online", (("node", node),))]
+    for group in world.groups.values():
+        home = world.home(group) == node and whereabouts(world, group) != node
+        if home and world.config.auto_failback and not world.pin(group.name, now_ns):
+            lines.append(Line("move", group.name, whereabouts(world, group), node, outage_ns(group), "by-failback"))
+    return Plan(order, tuple(lines), level=1, sets=(("mode", node, "", 0),), undo=f"hbctl standby {node}")
+
+
+def _takeover(world: World, order: Order, now_ns: int) -> Plan:
+    """hb_takeover: bring groups here, to the node that is asked (or named)."""
+    node = order.node or world.me
+    scope = _groups(world, order, node)
+    if order.scope == "failback":  # heartbeat: what is at home here comes home
+        scope = [g for g in world.groups.values() if world.home(g) == node]
+    away = [g for g in scope if whereabouts(world, g) != node]
+    if not away:
+        raise Refused("all-here-already", node=node, scope=order.scope)
+    return _moves(world, order, away, node, now_ns)
+
+
+def _moves(world: World, order: Order, groups: list[Group], node: str, now_ns: int) -> Plan:
+    lines, sets, expect = [], [], []
+    for group in groups:
+        line = _line(world, group, whereabouts(world, group), node, now_ns)
+        lines.append(line)
+        if line.kind != "blocked":
+            sets.append(("pin", group.name, node, world.unix_s(now_ns) + PIN_S))
+            expect.append((group.name, node))
+    if not sets:
+        raise Refused("cannot-move", group=lines[0].subject, node=node, why=lines[0].code)
+    lines += [Line("rule", name, node, "", -1, "pin-for", (("hours", str(PIN_S // 3600)), ("node", node)))
+              for name, _ in expect]  # fmt: skip
+    undo = f"hbctl group clear {expect[0][0]}"
+    return Plan(order, tuple(lines), undo=undo, sets=tuple(sets), expect=tuple(expect))
+
+
+def _named(world: World, order: Order) -> Group:
+    group = world.groups.get(order.group)
+    if group is None:
+        raise Refused("no-such-group", group=order.group, known=", ".join(world.groups))
+    return group
+
+
+def _group_move(world: World, order: Order, now_ns: int) -> Plan:
+    group = _named(world, order)
+    at = whereabouts(world, group)
+    node = order.node or _other(world, at or world.home(group))
+    if at == node:
+        raise Refused("already-there", group=group.name, node=node)
+    return _moves(world, order, [group], node, now_ns)
+
+
+def _group_start(world: World, order: Order, now_ns: int) -> Plan:
+    group = _named(world, order)
+    if world.wanted(group.name, now_ns):
+        raise Refused("not-stopped", group=group.name)
+    node = whereabouts(world, group) or world.home(group)
+    line = Line("start", group.name, node, "", -1)
+    return Plan(order, (line,), level=1, sets=(("run", group.name, "", 0),), undo=f"hbctl group stop {group.name}",
+                expect=((group.name, node),))  # fmt: skip
+
+
+def _group_stop(world: World, order: Order, now_ns: int) -> Plan:
+    group = _named(world, order)
+    if not world.wanted(group.name, now_ns):
+        raise Refused("already-stopped", group=group.name)
+    at = whereabouts(world, group)
+    lines = [Line("stop", m.resource.name, at, "") for m in reversed(group.members)]
+    return Plan(order, tuple(lines), (("service-down", (("group", group.name),)),), level=3,
+                sets=(("run", group.name, "stopped", 0),), undo=f"hbctl group start {group.name}",
+                expect=((group.name, ""),))  # fmt: skip
+
+
+def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
+    group = _named(world, order)
+    lines = []
+    pinned = world.pin(group.name, now_ns)
+    if pinned:
+        lines.append(Line("rule", group.name, pinned, "", -1, "pin-goes", (("node", pinned),)))
+    if group.failed or any(m.failures for m in group.members):
+        lines.append(Line("rule", group.name, world.me, "", -1, "failures-go"))
+    if group.manual:
+        lines.append(Line("rule", group.name, world.me, "", -1, "failback-again"))
+    home, at = world.home(group), whereabouts(world, group)
+    if at and at != home and world.config.auto_failback:
+        lines.append(Line("move", group.name, at, home, outage_ns(group), "by-failback"))
+    if not lines:
+        raise Refused("nothing-to-clear", group=group.name)
+    return Plan(order, tuple(lines), level=1, sets=(("pin", group.name, "", 0),))
+
+
+def _fence(world: World, order: Order, now_ns: int) -> Plan:
+    """The operator's word that a node is off; there are no devices yet."""
+    if order.node != world.peer.name:
+        raise Refused("fence-self" if order.node == world.me else "no-such-node", node=order.node)
+    state = world.peer.state(now_ns)
+    if state is not Peer.LOST:
+        raise Refused("fence-heard", node=order.node, heard=state.value)
+    for group in world.groups.values():
+        if world.peer_macs and group.probing.vip(now_ns) is Vip.PEER:
+            raise Refused("fence-answers", node=order.node, group=group.name, ip=", ".join(group.probing.ips))
+    lines = [Line("mode", order.node, order.node, "", -1, "declared-off", (("node", order.node),))]
+    expect = []
+    for group in world.groups.values():
+        if not group.owner:
+            code = world.cannot_here(group, now_ns)
+            kind = "blocked" if code else "start"
+            lines.append(Line(kind, group.name, world.me, "", -1, code, (("node", world.me),)))
+            if not code:
+                expect.append((group.name, world.me))
+    return Plan(order, tuple(lines), (("fence-word", (("node", order.node),)),), level=4, expect=tuple(expect))
+
+
+PLANS: dict[str, Callable[[World, Order, int], Plan]] = {
+    "standby": _standby,
+    "online": _online,
+    "takeover": _takeover,
+    "group-move": _group_move,
+    "group-start": _group_start,
+    "group-stop": _group_stop,
+    "group-clear": _group_clear,
+    "fence": _fence,
+}

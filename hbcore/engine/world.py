@@ -1,0 +1,184 @@
+"""All that one node's engine knows: its configuration, the peer, its own network, the groups and the operator's rules.
+
+Owns the state itself and what can be read off it (may this node run it, could the peer, what are the table's inputs).
+Invariant: reading changes nothing. Must not decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hbcore.engine.beat import Mode, Service, Stand, Verdict
+from hbcore.engine.config import MS, SECOND, ClusterConfig
+from hbcore.engine.effects import Note, Stored
+from hbcore.engine.group import Group, Phase
+from hbcore.engine.isolation import Control
+from hbcore.engine.lease import Lease
+from hbcore.engine.peer import PeerView
+from hbcore.engine.rules import RuleBook
+from hbcore.engine.table import Inputs, Peer
+
+PERSIST_WAIT_NS = 200 * MS  # safety.md 8: a classic takeover does not wait longer for a full disk
+FAILBACKS_LIMIT = 3
+FAILBACKS_WINDOW_S = 600
+NEIGHBOUR_FRESH_NS = 400 * MS  # four rounds
+
+
+@dataclass(slots=True)
+class World:
+    """`wall_ns`: what to add to the engine's time to get unix time. `leaving`: SIGTERM was taken."""
+
+    me: str
+    config: ClusterConfig
+    lease: Lease
+    peer: PeerView
+    groups: dict[str, Group]
+    controls: dict[str, Control]
+    book: RuleBook
+    services: tuple[Service, ...] = ()
+    peer_macs: tuple[bytes, ...] = ()
+    peer_bases: tuple[str, ...] = ()
+    wall_ns: int = 0
+    leaving: bool = False
+    left: bool = False
+    config_differs: bool = False
+    both_hold: set[str] = field(default_factory=set)
+    notes: list[Note] = field(default_factory=list)
+    version: str = ""
+
+    def unix_s(self, now_ns: int) -> int:
+        return (now_ns + self.wall_ns) // SECOND
+
+    @property
+    def own_macs(self) -> tuple[bytes, ...]:
+        return tuple(s.mac for s in self.services)
+
+    def mode(self, now_ns: int) -> Mode:
+        if self.left:
+            return Mode.BYE
+        if self.leaving:
+            return Mode.LEAVING
+        if any(g.phase is Phase.PROBING for g in self.groups.values()):
+            return Mode.JOINING
+        return Mode.STANDBY if self.standby(self.me, now_ns) else Mode.ONLINE
+
+    def standby(self, node: str, now_ns: int) -> bool:
+        return self.book.value("mode", node, self.unix_s(now_ns)) == "standby"
+
+    def wanted(self, group: str, now_ns: int) -> bool:
+        return self.book.value("run", group, self.unix_s(now_ns)) != "stopped"
+
+    def pin(self, group: str, now_ns: int) -> str:
+        return self.book.value("pin", group, self.unix_s(now_ns))
+
+    def home(self, group: Group) -> str:
+        return group.definition.prefer[0]
+
+    def preferred(self, group: Group) -> bool:
+        return self.home(group) == self.me
+
+    def verdict(self, group: Group, now_ns: int) -> Verdict:
+        control = self.controls.get(group.facts.control)
+        return Verdict.NONE if control is None else control.verdict(now_ns)
+
+    def mismatch(self, group: Group) -> bool:
+        """The peer's definition of the group is another one (or it has none)."""
+        if not self.peer.words.groups and not self.peer.words.config:
+            return False
+        word = self.peer.word(group.number)
+        return word is None or word.digest != group.definition.digest()
+
+    # -- who could run it ----------------------------------------------------------------------------------------------
+
+    def cannot_here(self, group: Group, now_ns: int) -> str:
+        """Code of what keeps the group from starting on this node, "" = nothing."""
+        if self.leaving:
+            return "leaving"
+        if not self.wanted(group.name, now_ns):
+            return "stopped-by-operator"
+        if self.standby(self.me, now_ns):
+            return "standby-here"
+        if group.failed:
+            return "start-failed-here"
+        if group.facts.problem:
+            return group.facts.problem
+        if self.mismatch(group) and group.agreed is None:
+            return "config-differs"
+        return ""
+
+    def cannot_peer(self, group: Group, now_ns: int) -> str:
+        """Code of what keeps the group from a planned move to the peer, "" = nothing."""
+        state = self.peer.state(now_ns)
+        if state is not Peer.TWO_WAY:
+            return "peer-left" if state is Peer.BYE else "peer-not-two-way"
+        if self.standby(self.peer.name, now_ns) or self.peer.words.mode is Mode.STANDBY:
+            return "peer-standby"
+        if self.peer.words.mode is not Mode.ONLINE:
+            return "peer-not-ready"
+        word = self.peer.word(group.number)
+        if word is None or self.mismatch(group):
+            return "config-differs"
+        if word.failed:
+            return "start-failed-peer"
+        if not word.ready:
+            return "peer-not-ready"
+        if word.control is Verdict.NO and self.verdict(group, now_ns) is Verdict.OK:
+            return "peer-isolated"
+        return ""
+
+    # -- the table's inputs --------------------------------------------------------------------------------------------
+
+    def inputs(self, group: Group, now_ns: int) -> Inputs:
+        state = self.peer.state(now_ns)
+        word = self.peer.word(group.number)
+        stand = word.stand if word is not None else Stand.NONE
+        epoch = word.epoch if word is not None else 0
+        control = self.controls.get(group.facts.control)
+        steady = control is None or control.steady(now_ns)
+        return Inputs(
+            peer=state,
+            control=self.verdict(group, now_ns),
+            vip=group.probing.vip(now_ns),
+            machine=self._machine(group, now_ns),
+            light=group.light,
+            token=group.token.mine,
+            released=self.released(group, now_ns),
+            control_steady=steady,
+            peer_holds=stand is Stand.HOLDS,
+            peer_claims=stand is Stand.CLAIMS,
+            peer_outranks=(epoch, not self.preferred(group)) > (group.token.epoch, self.preferred(group)),
+            peer_control_beats=group.peer_control_beats,
+            peer_ready=word is not None and word.ready and not word.failed,
+            base_answers=now_ns - group.probing.machine_asked_ns <= self.lease.lease_ns
+            and group.probing.machine_asked_ns > 0,
+            neighbour=self.neighbour(group, now_ns),
+            settled=group.settled,
+            one_way_steady=self.peer.not_two_way_ns(now_ns) >= self.lease.deadtime_ns,
+            fenced=self.peer.fenced and state is Peer.LOST,
+        )
+
+    def neighbour(self, group: Group, now_ns: int) -> bool:
+        asked = group.probing.neighbour_asked_ns
+        return asked > 0 and now_ns - asked <= NEIGHBOUR_FRESH_NS
+
+    def _machine(self, group: Group, now_ns: int) -> bool | None:
+        """M. With no base address ever learned a machine cannot be asked: assumed alive, which only withholds."""
+        if not self.peer_bases:
+            return True
+        return group.probing.machine if group.probing.fresh(now_ns) else None
+
+    def released(self, group: Group, now_ns: int) -> bool:
+        """S2: the peer gave it up with a higher epoch than I know, or left cleanly."""
+        state = self.peer.state(now_ns)
+        if state is Peer.BYE:
+            return not group.owner
+        word = self.peer.word(group.number)
+        return (
+            state in (Peer.TWO_WAY, Peer.ONE_WAY)
+            and word is not None
+            and word.stand is Stand.RELEASED
+            and word.epoch > group.token.epoch
+        )
+
+    def stored(self) -> Stored:
+        return Stored(tuple(g.stored() for g in self.groups.values()), self.book.all(), self.peer_macs, self.peer_bases)
