@@ -92,9 +92,8 @@ def _learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         _take(world, group, max(word.epoch, token.epoch + (1 if i.peer is Peer.BYE else 0)), now_ns)
     elif i.peer is Peer.TWO_WAY and not i.peer_claims and (token.mine or group.phase is Phase.FOUND):
         _confirm(group, now_ns)
-    elif _nobody_has_it(world, group, i):
-        if not world.preferred(group):
-            release(world, group, now_ns)
+    elif _nobody_has_it(world, group, i) and not world.preferred(group):
+        release(world, group, now_ns)
     if group.owner and group.contested and i.peer is Peer.TWO_WAY and not i.peer_holds:
         group.contested = False
         group.note("contest-over", kind="other")
@@ -299,9 +298,9 @@ def blocked_claim(world: World, group: Group, i: Inputs, now_ns: int) -> str:
         return "rival-claim"
     word = world.peer.word(group.number)
     last_held = word is not None and word.stand is Stand.HOLDS
-    if not world.preferred(group) and not last_held and not i.fenced:
-        if now_ns < world.peer.lost_at_ns() + world.lease.deadtime_ns:
-            return "less-preferred-waits"
+    behind = not world.preferred(group) and not last_held and not i.fenced
+    if behind and now_ns < world.peer.lost_at_ns() + world.lease.deadtime_ns:
+        return "less-preferred-waits"
     return ""
 
 
@@ -320,7 +319,7 @@ def _claim(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         for member in group.members:
             member.state = Res.STOPPED if member.state is Res.UNKNOWN else member.state
     if world.pin(group.name, now_ns) == world.peer.name:
-        world.book.set("pin", group.name, "", now_s=world.unix_s(now_ns), by=world.me)
+        world.book.put("pin", group.name, "", now_s=world.unix_s(now_ns), by=world.me)
     _take(world, group, max(group.token.epoch, _peer_epoch(world, group)) + 1, now_ns)
     group.unplanned = not world.preferred(group)
     group.manual = group.manual or damped(world, group, now_ns)

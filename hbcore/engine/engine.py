@@ -147,8 +147,8 @@ class Engine:
             case Stalled(from_ns, to_ns):
                 self._stalled(to_ns - from_ns, now_ns)
             case Lapsed(name, _):
-                if group := world.groups.get(name):
-                    classic.lapse(world, group, now_ns)
+                if held := world.groups.get(name):
+                    classic.lapse(world, held, now_ns)
             case AddressGone(ip, _):
                 for group in world.groups.values():
                     if group.address_gone(ip, now_ns):
