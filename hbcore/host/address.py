@@ -47,7 +47,7 @@ class Addresses:
         return placing.resolve(wanted, links, have, self.vips)
 
     async def up(self, wanted: Address, not_after_ns: int = 0) -> Finding:
-        """Put it on and announce it. OK, FAILED with why, or LATE: `not_after_ns` (0 = none) had passed before the change."""
+        """Put it on and announce it. OK, FAILED, or LATE: `not_after_ns` (0 = none) was over before the change."""
         async with self._changing:
             links, have = await self._tables()
             place = placing.resolve(wanted, links, have, self.vips)
@@ -162,5 +162,5 @@ def gateway(device: str) -> str:
 
 
 def hides_address(device: str) -> bool:
-    """Whether `arp_ignore` makes this host deny an address it has, so that a probe of it proves nothing (safety.md 5)."""
+    """Whether `arp_ignore` makes this host deny its own addresses: a probe of them proves nothing (safety.md 5)."""
     return sysctl.get(device, "arp_ignore") == 8

@@ -9,6 +9,7 @@ Must not know groups, owners or peers: who a MAC belongs to is the engine's ques
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from hbcore.engine.config import MS
@@ -30,8 +31,8 @@ Has = Callable[[str], Awaitable[bool]]
 class ArpBook:
     """All interfaces of one daemon, in its running loop.
 
-    `has`: whether this host has an address now. `on_seen`: told of foreign ARP about watched addresses, at most once per
-    (MAC, address, kind) in 100 ms. `own`: MACs of all our cards, kept current by the caller.
+    `has`: whether this host has an address now. `on_seen`: told of foreign ARP about watched addresses, at most once
+    per (MAC, address, kind) in 100 ms. `own`: MACs of all our cards, kept current by the caller.
     """
 
     def __init__(self, has: Has, on_seen: Callable[[Seen], None], own: Collection[bytes] = ()) -> None:
@@ -46,7 +47,7 @@ class ArpBook:
         self.unsaid = 0  # sightings above the bound
 
     def watch(self, addresses: Mapping[str, Iterable[str]]) -> None:
-        """Listen on exactly these devices for ARP about these addresses. Raises OSError (no such device, not permitted)."""
+        """Listen on exactly these devices for ARP about these addresses. Raises OSError (no device, not permitted)."""
         for device in set(self._watched) - set(addresses):
             del self._watched[device]
             self._settle(device)
@@ -74,10 +75,10 @@ class ArpBook:
         rounds: int = 3,
         gap_ms: int = 30,
     ) -> ProbeResult:
-        """Ask for all targets at once, `rounds` times `gap_ms` apart; takes rounds x gap + 5 ms, a gap more to confirm.
+        """Ask for all targets at once, `rounds` times `gap_ms` apart; takes rounds x gap + 5 ms, a gap more in doubt.
 
-        `source`: our base address there. An answer from a MAC in `confirm` is asked again by unicast, since a switch may
-        answer for a machine that is gone. Errors of the card are in the result, not raised.
+        `source`: our base address there. An answer from a MAC in `confirm` is asked again by unicast, since a switch
+        may answer for a machine that is gone. Errors of the card are in the result, not raised.
         """
         try:
             port = self._port(device)
@@ -101,7 +102,8 @@ class ArpBook:
             return one.result()
         finally:
             self._rounds[device].discard(one)
-            self._settle(device)
+            with contextlib.suppress(OSError):  # the card went away meanwhile; the result says so
+                self._settle(device)
 
     def close(self) -> None:
         for ip in list(self._repeating):
@@ -189,5 +191,3 @@ class ArpBook:
             return
         told.add(key)
         self._on_seen(seen)
-
-

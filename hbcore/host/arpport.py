@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from hbcore.host import clock, frames
 from hbcore.host.frames import Arp
 
-_SO_ATTACH_FILTER, _SO_DETACH_FILTER, _SO_TIMESTAMPNS = 26, 27, 35  # asm-generic/socket.h
+_SO_ATTACH_FILTER, _SO_TIMESTAMPNS = 26, 35  # asm-generic/socket.h
 _TIMESPEC = struct.Struct("@ll")
 _ANCILLARY = socket.CMSG_SPACE(_TIMESPEC.size)
 _PACKET_OUTGOING = 4
@@ -76,10 +76,7 @@ class Port:
         asyncio.get_running_loop().remove_reader(self._sock)
         self._sock.close()
 
-    def _filter(self, program: bytes | None) -> None:
-        if program is None:
-            self._sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
-            return
+    def _filter(self, program: bytes) -> None:
         code = array.array("B", program)  # lives until the kernel has copied it
         at, _ = code.buffer_info()
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program) // 8, at))

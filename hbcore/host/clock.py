@@ -37,8 +37,8 @@ def received_ns(realtime_ns: int, floor_ns: int = 0) -> int:
 class Stall:
     """Tells when this process did not run: late wake-ups, and sleep of the whole machine.
 
-    Sleep shows as CLOCK_BOOTTIME running away from CLOCK_MONOTONIC (a timer of the event loop, which runs by the latter,
-    then fires late by our clock although the loop was never late).
+    Sleep shows as CLOCK_BOOTTIME running away from CLOCK_MONOTONIC (a timer of the event loop, which runs by the
+    latter, then fires late by our clock although the loop was never late).
     """
 
     def __init__(self, limit_ns: int) -> None:

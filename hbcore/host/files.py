@@ -42,19 +42,19 @@ class FileTrouble(Exception):
         self.args_ = {"path": str(path), **args}
 
 
-class NewerFormat(FileTrouble):  # noqa: N818 - names a fact about the file
+class NewerFormat(FileTrouble):
     """Written by a newer version of ours; reading it as if it were older would lose what that version knew."""
 
     code = "state-newer-format"
 
 
-class Damaged(FileTrouble):  # noqa: N818
+class Damaged(FileTrouble):
     """Not an envelope, a checksum that does not fit, or a payload of another shape."""
 
     code = "state-damaged"
 
 
-class Unreadable(FileTrouble):  # noqa: N818
+class Unreadable(FileTrouble):
     """The file is there and the kernel does not give it to us."""
 
     code = "state-unreadable"
@@ -76,8 +76,8 @@ def write(path: Path, format: int, payload: object) -> None:
 def read(path: Path, format: int, type: type[T], migrations: Mapping[int, Migration] | None = None) -> T | None:
     """The payload at `path`, None where there is no file.
 
-    An older format N is brought up by `migrations[N]`, N+1, ... (bytes of the payload in, bytes out) after a copy was kept
-    as `<name>.format<N>`; the file itself is rewritten at once. Raises NewerFormat, Damaged, Unreadable.
+    An older format N is brought up by `migrations[N]`, N+1, ... (bytes of the payload in, bytes out) after a copy was
+    kept as `<name>.format<N>`; the file itself is rewritten at once. Raises NewerFormat, Damaged, Unreadable.
     """
     data = _get(path)
     if data is None:

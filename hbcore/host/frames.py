@@ -38,9 +38,7 @@ class Arp:
 def build(op: int, mac: bytes, sender: str, target: str, to: bytes = BROADCAST) -> bytes:
     """One frame. A reply names its receiver in the payload, too; a request asks, so it names nobody."""
     named = to if op == REPLY else _NOBODY
-    packed = _ARP.pack(
-        to, mac, ETHERTYPE, 1, 0x0800, 6, 4, op, mac, inet_aton(sender), named, inet_aton(target)
-    )
+    packed = _ARP.pack(to, mac, ETHERTYPE, 1, 0x0800, 6, 4, op, mac, inet_aton(sender), named, inet_aton(target))
     return packed.ljust(_MIN_FRAME, b"\0")
 
 
@@ -53,15 +51,15 @@ def read(frame: bytes) -> Arp | None:
     return Arp(op, mac, inet_ntoa(sender), inet_ntoa(target), source)
 
 
-def only_about(ips: Collection[str]) -> bytes | None:
-    """Classic BPF: frames whose sender or target address is one of `ips`; None where there are too many for one filter.
+def only_about(ips: Collection[str]) -> bytes:
+    """Classic BPF: frames whose sender or target address is one of `ips`; all frames where those are too many.
 
     An array of struct sock_filter {u16 code, u8 jt, u8 jf, u32 k}, for SO_ATTACH_FILTER.
     """
     wanted = sorted(inet_aton(ip) for ip in set(ips))
-    if len(wanted) > _MAX_FILTERED:
-        return None
     load, equal, give = 0x20, 0x15, 0x06
+    if len(wanted) > _MAX_FILTERED:
+        return struct.pack("=HBBI", give, 0, 0, SNAP)
     rows: list[tuple[int, int, int, int]] = []
     total = 2 * (len(wanted) + 1) + 2  # accept is the last row, reject the one before it
     for at in (_SENDER_AT, _TARGET_AT):

@@ -29,8 +29,8 @@ _AGAIN_S = 0.02
 def _rtnetlink() -> Any:
     """pyroute2's rtnetlink without the rest of pyroute2.
 
-    The package's own __init__ imports all it has (NDB, WireGuard, 9p, ...): 233 modules, 13 MB, 90 ms and more. A package
-    that is only found, not run, serves its submodules just as well, at half of that. Untyped, hence Any.
+    The package's own __init__ imports all it has (NDB, WireGuard, 9p, ...): 233 modules, 13 MB, 90 ms and more. A
+    package that is only found, not run, serves its submodules just as well, at half of that. Untyped, hence Any.
     """
     if "pyroute2" not in sys.modules:
         spec = importlib.util.find_spec("pyroute2")
@@ -80,7 +80,7 @@ class Neighbour:
     mac: bytes
 
 
-class NetlinkRefused(Exception):  # noqa: N818
+class NetlinkRefused(Exception):
     """The kernel's answer, as an errno."""
 
     def __init__(self, code: int) -> None:

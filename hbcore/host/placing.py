@@ -1,7 +1,7 @@
 """Where an address belongs: which interface, which prefix, which label. Pure.
 
-Owns the rules by which what `haresources` leaves out is found from what the host has. Invariant: the same tables give the
-same answer; a virtual IP never serves as the base by which another one is placed.
+Owns the rules by which what `haresources` leaves out is found from what the host has. Invariant: the same tables give
+the same answer; a virtual IP never serves as the base by which another one is placed.
 Must not know netlink.
 """
 
@@ -134,7 +134,7 @@ def label(link: Link, ip: str, alias: str, have: Iterable[HostAddress]) -> str:
 
 
 def instances(ip: str, links: Iterable[Link], have: Iterable[HostAddress]) -> list[HostAddress]:
-    """Where the host has `ip`. On a loopback it does not count: there it serves a director's real server, not clients."""
+    """Where the host has `ip`. A loopback does not count: there it serves a director's real server, not clients."""
     loops = {link.index for link in links if link.loopback}
     return [a for a in have if a.ip == ip and a.ifindex not in loops]
 

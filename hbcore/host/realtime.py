@@ -26,7 +26,7 @@ def schedule(priority: int = PRIORITY) -> str:
 
 
 def ordinary() -> None:
-    """Undo, in a child that starts services: they must not inherit our place. Raising oom_score_adj is never refused."""
+    """Undo, in a child that starts services: they must not inherit our place. Raising oom_score_adj is never denied."""
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     if _oom_score() < 0:
@@ -75,6 +75,6 @@ def _effective() -> int:
 
 
 def _first_user_namespace() -> bool:
-    """Root of an unprivileged user namespace shows every capability, but this one counts in the first namespace only."""
+    """Root of an unprivileged user namespace shows every capability, but this one counts in the first one only."""
     with open("/proc/self/uid_map", encoding="ascii") as file:
         return file.read().split() == ["0", "0", "4294967295"]

@@ -31,7 +31,7 @@ class Answer:
 class ProbeResult:
     """`answers` has every target, with an empty list for silence.
 
-    `trouble`: name of the errno where a frame did not leave ("ENETDOWN"); silence then proves nothing. "" where all left.
+    `trouble`: name of the errno where a frame did not leave ("ENETDOWN"): silence then proves nothing. "": all left.
     """
 
     begun_ns: int

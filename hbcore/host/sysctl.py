@@ -9,7 +9,7 @@ _CONF = "/proc/sys/net/ipv4/conf"
 
 
 def get(device: str, key: str) -> int:
-    """The value in force: the greater of the device's own and that of `all` (so the kernel reads them). 0 where unknown."""
+    """The value in force: the greater of the device's own and that of `all`, as the kernel reads them. 0: unknown."""
     return max(_read(device, key), _read("all", key))
 
 

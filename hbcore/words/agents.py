@@ -1,3 +1,38 @@
-"""Sentences of the agents part of the house."""
+"""Sentences of the agents part of the house, and of what the host does for it: addresses, scripts, files, real time."""
 
-SENTENCES: dict[str, str] = {}
+SENTENCES: dict[str, str] = {
+    "address-up": "{address}",
+    "address-adopted": "{address}, found here and kept",
+    "address-down": "{ip} taken off",
+    "address-absent": "{ip} is not on this node",
+    "address-present": "{address}",
+    "address-late": "{ip} was not put on: the permission to start had run out",
+    "address-refused": "the kernel refused to change {ip} on {device}: {why}",
+    "address-timeout": "the kernel did not answer in time about {ip}",
+    "address-unknown": "the kernel could not be asked about {ip}: {why}",
+    "address-no-device": "there is no interface {device} here (there are: {have})",
+    "address-no-device-near": "there is no interface {device} here; did you mean {near}? (there are: {have})",
+    "address-no-subnet": "no interface here has an address in the subnet of {ip} (subnets here: {subnets});"
+    " write the interface: {ip}/24/eth0",
+    "address-no-prefix": "the netmask of {ip} is not written, and {device} has no address in its subnet"
+    " (subnets there: {subnets}); write it: {ip}/24/{device}",
+    "address-device-down": "the interface {device} for {ip} is down",
+    "resource-late": "{resource} was not begun: the permission to start had run out",
+    "script-done": "{path} {operation}: {said}",
+    "script-running": "{path}: running",
+    "script-stopped": "{path}: stopped",
+    "script-failed": "{path} {operation} failed with exit code {exit}: {said}",
+    "script-unclear": "{path} {operation} does not say whether it runs (exit code {exit}): {said}",
+    "script-timeout": "{path} {operation} was killed after {seconds} s; what it left is unknown: {said}",
+    "script-killed": "{path} {operation} was killed; what it left is unknown: {said}",
+    "script-not-run": "{path} could not be run: {why}",
+    "script-missing": "no script named {kind} is found here",
+    "state-newer-format": "{path} was written by a newer version (format {found}, known here: {known});"
+    " it is left as it is",
+    "state-damaged": "{path} is damaged ({why}); it is left as it is",
+    "state-unreadable": "{path} cannot be read: {why}",
+    "realtime-refused": "real-time scheduling was refused; beats may be late under load",
+    "memlock-limit": "memory is not locked: the limit for locked memory (RLIMIT_MEMLOCK) stands against it",
+    "memlock-refused": "locking memory was refused",
+    "oom-refused": "protection from the out-of-memory killer was refused",
+}

@@ -1,0 +1,148 @@
+"""The one door to all agents: runs an operation on a resource and answers in the engine's terms.
+
+Owns which agent serves a resource, and that operations on one resource never overlap. Invariant: every call is answered
+with exactly one `Done`; what was not certain is UNKNOWN.
+Must not know how addresses work (they come in through `AddressKeeper`) nor why an operation is wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from hbcore.agents import capture
+from hbcore.agents.script import Result, Run, environment
+from hbcore.agents.verdict import Kind
+from hbcore.engine.config import Address, Resource
+from hbcore.engine.events import Done, Outcome
+
+Finding = tuple[Outcome, str, Mapping[str, str]]  # outcome, code for `words`, its arguments
+Say = Callable[..., str]
+Found = tuple[Path, Kind]
+Find = Callable[[str], Found | None]
+
+_ADDRESS = "address"
+_CERTAIN_OR_NOT = {Outcome.OK: "script-done", Outcome.RUNNING: "script-running", Outcome.STOPPED: "script-stopped"}
+
+
+class AddressKeeper(Protocol):
+    """What the host offers for addresses (host.address.Addresses)."""
+
+    async def up(self, wanted: Address, not_after_ns: int = 0) -> Finding: ...
+
+    async def down(self, wanted: Address) -> Finding: ...
+
+    async def look(self, wanted: Address) -> Finding: ...
+
+
+class Runner:
+    """One per daemon, in its running loop.
+
+    `find`: script for a kind, None where there is none (agents.lookup). `say`: words.say, for `Done.detail`. `logs`: see
+    script.environment. `output_dir`: existing folder for what services print that scripts leave running.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        config_dir: Path,
+        output_dir: Path,
+        addresses: AddressKeeper,
+        find: Find,
+        now_ns: Callable[[], int],
+        say: Say,
+        logs: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self._addresses = addresses
+        self._find = find
+        self._now_ns = now_ns
+        self._say = say
+        self._output_dir = output_dir
+        self._environment = environment(node, config_dir, logs or {})
+        self._running: dict[int, Run] = {}
+        self._turn: dict[str, asyncio.Lock] = {}
+
+    async def run(self, op_id: int, resource: Resource, operation: str, timeout_ns: int, not_after_ns: int = 0) -> Done:
+        """`operation`: start | stop | status. Different resources run side by side, one resource's operations in order.
+
+        start and stop give OK, FAILED, UNKNOWN (timeout, killed) or LATE (`not_after_ns`, 0 = none, had passed: nothing
+        was done); status gives RUNNING, STOPPED or UNKNOWN. `timeout_ns` counts from when it is its turn.
+        """
+        if operation not in ("start", "stop", "status"):
+            raise ValueError(operation)
+        asked = self._now_ns()
+        async with self._turn.setdefault(resource.name, asyncio.Lock()):
+            if not_after_ns and self._now_ns() > not_after_ns:
+                finding: Finding = (Outcome.LATE, "resource-late", {"resource": resource.name})
+            elif resource.agent == _ADDRESS:
+                finding = await self._address(resource, operation, timeout_ns, not_after_ns)
+            else:
+                finding = await self._script(op_id, resource, operation, timeout_ns)
+        outcome, code, args = finding
+        return Done(op_id, outcome, self._say(code, **args), self._now_ns() - asked)
+
+    def kill(self, op_id: int) -> bool:
+        """Kill the process group of a running script; its `Done` says UNKNOWN. False where none runs."""
+        run = self._running.get(op_id)
+        if run is None:
+            return False
+        run.kill()
+        return True
+
+    def trim(self) -> None:
+        """Cut what services print that were left with our file as their stdout. Call it now and then."""
+        with contextlib.suppress(OSError), os.scandir(self._output_dir) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size > capture.ROOM:
+                    os.truncate(entry.path, 0)
+
+    async def _address(self, resource: Resource, operation: str, timeout_ns: int, not_after_ns: int) -> Finding:
+        wanted = resource.address
+        assert wanted is not None, "an address resource has an address"
+        asked: dict[str, Callable[[], Awaitable[Finding]]] = {
+            "start": lambda: self._addresses.up(wanted, not_after_ns),
+            "stop": lambda: self._addresses.down(wanted),
+            "status": lambda: self._addresses.look(wanted),
+        }
+        try:
+            return await asyncio.wait_for(asked[operation](), timeout_ns / 1e9)
+        except TimeoutError:
+            return Outcome.UNKNOWN, "address-timeout", {"ip": wanted.ip}
+        except OSError as error:  # no netlink socket to ask with
+            return Outcome.UNKNOWN, "address-unknown", {"ip": wanted.ip, "why": os.strerror(error.errno or 0)}
+
+    async def _script(self, op_id: int, resource: Resource, operation: str, timeout_ns: int) -> Finding:
+        found = self._find(resource.kind)
+        if found is None:
+            outcome = Outcome.FAILED if operation == "start" else Outcome.UNKNOWN
+            return outcome, "script-missing", {"kind": resource.kind}
+        path, kind = found
+        run = self._running[op_id] = Run(path, kind, resource.args, operation, self._environment)
+        try:
+            result = await run.result(timeout_ns, capture.path_for(self._output_dir, resource.name))
+        finally:
+            del self._running[op_id]
+        return result.outcome, *_told(result, path, operation, timeout_ns)
+
+
+def _told(result: Result, path: Path, operation: str, timeout_ns: int) -> tuple[str, dict[str, str]]:
+    args = {
+        "path": str(path),
+        "operation": operation,
+        "said": capture.last_words(result.output) or "-",
+        "exit": "-" if result.code is None else str(result.code),
+        "why": result.why,
+        "seconds": f"{timeout_ns / 1e9:g}",
+    }
+    if result.why in ("timeout", "killed"):
+        return f"script-{result.why}", args
+    if result.why:
+        return "script-not-run", args
+    if result.outcome is Outcome.UNKNOWN:
+        return "script-unclear", args
+    return _CERTAIN_OR_NOT.get(result.outcome, "script-failed"), args

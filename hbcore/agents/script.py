@@ -1,0 +1,177 @@
+"""Runs one heartbeat-class or LSB script and says what came of it.
+
+Owns the child process. Invariants: it has its own process group; after the timeout that whole group is killed and the
+answer is UNKNOWN; nothing that a script leaves running can hold us up, and nothing of ours leaks into it.
+Must not know groups, nodes or policies beyond `verdict`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hbcore.agents import verdict
+from hbcore.agents.capture import Capture
+from hbcore.agents.verdict import Kind
+from hbcore.engine.events import Outcome
+
+BOUND_S = 0.02  # how often a growing output is looked at
+REAP_S = 2.0  # a killed process that does not end by then hangs in the kernel
+_SHELL = "/bin/sh"
+_BASE = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/",
+    "SHELL": _SHELL,
+    "LC_ALL": "C",  # verdicts are read from words; init scripts translate theirs
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`code`: exit code, negative for the signal that ended it, None where it was killed by us or never ran.
+
+    `why`: "" | "timeout" | "killed" | name of the errno that kept it from running. `output`: the last 4 kB, clean.
+    """
+
+    outcome: Outcome
+    code: int | None
+    took_ns: int
+    output: str
+    why: str = ""
+
+
+def environment(node: str, config_dir: Path, logs: Mapping[str, str | None]) -> dict[str, str]:
+    """What heartbeat hands to its scripts. `logs`: logfile, debugfile, logfacility as configured; absent ones are left out.
+
+    HA_FUNCS names a file of Debian's heartbeat package; scripts that source it find it only where it is installed.
+    """
+    found = {
+        **_BASE,
+        "HA_CURHOST": node,
+        "HA_DIR": str(config_dir),
+        "HA_RCDIR": str(config_dir / "rc.d"),
+        "HA_FUNCS": str(config_dir / "shellfuncs"),
+        "HA_LOGD": "no",
+        "HA_debug": "0",
+    }
+    for name, key in (("HA_LOGFILE", "logfile"), ("HA_DEBUGLOG", "debugfile"), ("HA_LOGFACILITY", "logfacility")):
+        value = logs.get(key)
+        if value:
+            found[name] = value
+    return found
+
+
+class Run:
+    """One run of one script. `kill` may be called at any time from the same loop."""
+
+    def __init__(self, path: Path, kind: Kind, args: Sequence[str], operation: str, env: Mapping[str, str]) -> None:
+        """`operation` is the last argument, as heartbeat calls its scripts: start | stop | status."""
+        self._argv = [str(path), *args, operation]
+        self._kind = kind
+        self._operation = operation
+        self._env = dict(env)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._killed = False
+
+    def kill(self) -> None:
+        """End the whole process group; the result is UNKNOWN."""
+        self._killed = True
+        self._kill_group()
+
+    async def result(self, timeout_ns: int, keep: Path | None = None) -> Result:
+        """Run it. `keep`: the file that a start's output goes to (see capture)."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        out = Capture(keep if self._operation == "start" else None)
+        err = Capture() if self._operation == "status" else out  # a verdict is read from stdout alone
+        try:
+            try:
+                self._process = process = self._spawn(out.fd, err.fd)
+            except OSError as error:
+                why = errno.errorcode.get(error.errno or 0, "EIO")
+                return Result(self._unrun(), None, _since(begun), "", why)
+            in_time = await self._ended(process, timeout_ns / 1e9, (out, err))
+            if in_time and not self._killed:
+                return self._judged(process.returncode, out, err, begun)
+            self._kill_group()
+            await self._ended(process, REAP_S, (out, err))
+            why = "killed" if self._killed else "timeout"
+            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why)
+        finally:
+            if self._process is not None and self._process.returncode is None:
+                self._kill_group()  # we were cancelled: nobody would ever look after it
+            if err is not out:
+                err.close()
+            out.close()
+
+    def _spawn(self, out: int, err: int) -> subprocess.Popen[bytes]:
+        def start(argv: list[str]) -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd="/",
+                env=self._env,
+                start_new_session=True,
+                umask=0o022,
+            )
+
+        try:
+            return start(self._argv)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            return start([_SHELL, *self._argv])  # no #! line: a shell script, as execvp has it
+
+    async def _ended(self, process: subprocess.Popen[bytes], limit_s: float, streams: tuple[Capture, Capture]) -> bool:
+        """Wait until it ended, by its pidfd: no thread, no SIGCHLD, whatever still holds its output."""
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        fd = os.pidfd_open(process.pid)
+        loop.add_reader(fd, lambda: ended.done() or ended.set_result(None))
+        deadline = loop.time() + limit_s
+        try:
+            while process.poll() is None:
+                left = deadline - loop.time()
+                if left <= 0:
+                    return False
+                await asyncio.wait((ended,), timeout=min(left, BOUND_S))
+                for stream in streams:
+                    stream.bound()
+            return True
+        finally:
+            loop.remove_reader(fd)
+            os.close(fd)
+
+    def _kill_group(self) -> None:
+        if self._process is not None and self._process.returncode is None:  # not reaped, so the number is still its own
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def _judged(self, code: int, out: Capture, err: Capture, begun: float) -> Result:
+        if self._operation == "status":
+            outcome = verdict.of_status(self._kind, code, out.tail())
+        else:
+            outcome = verdict.of_exit(code)
+        return Result(outcome, code, _since(begun), _both(out, err))
+
+    def _unrun(self) -> Outcome:
+        """A script that cannot be run started nothing; whether its service runs, or was stopped, is not known."""
+        return Outcome.FAILED if self._operation == "start" else Outcome.UNKNOWN
+
+
+def _both(out: Capture, err: Capture) -> str:
+    return out.tail() if err is out else "\n".join(text for text in (out.tail(), err.tail()) if text)
+
+
+def _since(begun: float) -> int:
+    return int((asyncio.get_running_loop().time() - begun) * 1e9)
