@@ -9,7 +9,7 @@ Layout, big endian; the digest has 4, 16, 20 or 32 bytes by the key's method and
     magic 4 | version 1 | key id 1 | payload length 2 | cluster 8 | digest | payload
 
 The payload is one msgpack array (`_Payload`); inside it a group is a record of 18 bytes and a service one of 10. So the
-longest beat there can be without rules (64 groups, 8 services, every number at its bound, sha256) has 1388 bytes and
+longest beat there can be without rules (64 groups, 8 services, every number at its bound, sha256) has 1389 bytes and
 always fits; only operators' rules may have to wait. In the tutorial's cluster (one group, one service interface, sha1)
 a beat has 120 bytes when young and 128 after years; each further group adds 18, sha256 adds 12.
 """
