@@ -62,7 +62,14 @@ def some_beat(rng: random.Random) -> Beat:
     )
     return Beat(
         Frame(
-            CLUSTER, rng.randrange(2), rng.choice(u63), rng.choice(u63), rng.choice(u63), 1 + rng.getrandbits(63), 7, 9
+            CLUSTER,
+            rng.choice([0, 1, 2]),
+            rng.choice(u63),
+            rng.choice(u63),
+            rng.choice(u63),
+            1 + rng.getrandbits(63),
+            7,
+            9,
         ),
         Words(rng.choice(list(Mode)), 1, groups, services, 2, rules, 3, "0.1.0"),
     )
