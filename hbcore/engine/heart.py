@@ -1,0 +1,308 @@
+"""Pulse's pure core: which beats count, what the next beat says of freshness, and how long each lease lasts.
+
+Owns order, echo, nonce and replay of beats (safety.md 3), the lease deadlines (6) and for how long a silent daemon is
+vouched for (7). Invariant: it beats if and only if it vouches and renews; a beat that does not echo my nonce, or was seen
+before, changes nothing but which nonce I echo. Must not know sockets, files, clocks, tokens' meaning or the table.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from hbcore.engine.beat import Beat, Frame, Mode, Stand, Words
+from hbcore.engine.config import Timing
+from hbcore.engine.effects import Held, Hold, Prove, Say
+from hbcore.engine.events import Answered, Heard, Lapsed, Stalled
+from hbcore.engine.lease import GONE_NS, HUNG_NS, Evidence, lease_of, renewed_until
+
+SENT_KEPT = 1024  # own beats whose send time is remembered
+LIVES_KEPT = 64  # (incarnation, generation) pairs of the peer remembered for this boot
+LAST_WORDS = 3  # how often the release of a dead daemon's groups is sent
+
+
+class Class(StrEnum):
+    """What a well-formed beat is to me; each datagram is counted in exactly one of these or of the codec's rejects."""
+
+    ACCEPTED = "accepted"
+    REPEAT = "repeat"  # the same beat by another link
+    OWN = "own"  # my own multicast copy
+    REPLAYED = "replayed"
+    UNPROVEN = "unproven"  # does not echo my nonce
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this beat on every link, now."""
+
+    beat: Beat
+
+
+@dataclass(frozen=True, slots=True)
+class AskPing:
+    ping: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """An event for the daemon."""
+
+    event: Heard | Answered | Lapsed | Stalled
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOff:
+    """Nobody manages these light groups any more: take their addresses off the host."""
+
+    groups: tuple[str, ...]
+
+
+PulseEffect = Send | AskPing | Tell | TakeOff
+
+
+@dataclass(slots=True)
+class Life:
+    """One (incarnation, generation) of the peer: its nonce and the highest seq by link."""
+
+    nonce: int
+    seq: int = 0
+    heard_ns: int = 0
+    by_link: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Renewed:
+    """A lease: good until `until_ns`; `lapsed` is final until the daemon holds it anew."""
+
+    held: Held
+    until_ns: int
+    base_ns: int = 0
+    neighbour_ns: int = 0
+    lapsed: bool = False
+
+
+class Heart:
+    """`me`: my index in the sorted node names. `nonce`: drawn by the caller, not 0. `pings`: asked once a keepalive."""
+
+    def __init__(
+        self, *, me: int, cluster: bytes, incarnation: int, generation: int, nonce: int, timing: Timing,
+        pings: tuple[str, ...], now_ns: int,
+    ) -> None:  # fmt: skip
+        self.lease = lease_of(timing)
+        self.nonce = nonce
+        self.heard_ns = 0
+        self.renewals: dict[str, Renewed] = {}
+        self.released: dict[str, int] = {}
+        self._me, self._cluster = me, cluster
+        self._incarnation, self._generation = incarnation, generation
+        self._timing = timing
+        self._pings = {name: now_ns for name in pings}
+        self._asked: dict[str, int] = {}
+        self._echo_ns = 0
+        self._left = False
+        self._words: Words | None = None
+        self._lives: OrderedDict[tuple[int, int], Life] = OrderedDict()
+        self._current: tuple[int, int] | None = None
+        self._candidate: tuple[tuple[int, int], Life] | None = None
+        self._sent: OrderedDict[int, int] = OrderedDict()
+        self._seq = 0
+        self._next_beat_ns = now_ns
+        self._expected_ns = 0
+        self._alive_ns = 0
+        self._gone_ns = 0
+        self._connected = False
+        self._last_words = 0
+        self._vouched = False
+
+    # -- beats heard ---------------------------------------------------------------------------------------------------
+
+    def hear(self, link: str, at_ns: int, beat: Beat) -> tuple[Class, Tell | None]:
+        """Judge one well-formed beat; the event for the daemon where it counts."""
+        frame = beat.frame
+        if frame.node == self._me:
+            return Class.OWN, None
+        key = (frame.incarnation, frame.generation)
+        if frame.your_nonce != self.nonce:
+            self._unproven(key, frame, at_ns)
+            return Class.UNPROVEN, None
+        life = self._lives.get(key)
+        if life is None:
+            if not self._may_begin(key, at_ns):
+                return Class.REPLAYED, None
+            life = self._lives[key] = Life(frame.nonce)
+            while len(self._lives) > LIVES_KEPT:
+                self._lives.popitem(last=False)
+        elif key != self._current:
+            return Class.REPLAYED, None  # a life that ended does not come back
+        if frame.seq <= life.by_link.get(link, 0) or frame.seq + self._window() < life.seq:
+            return Class.REPLAYED, None
+        self._current, self._candidate = key, None
+        life.by_link[link] = frame.seq
+        repeat = frame.seq <= life.seq
+        life.seq = max(life.seq, frame.seq)
+        life.heard_ns = self.heard_ns = max(self.heard_ns, at_ns)
+        echo_ns = self._sent.get(frame.echo_seq, 0)
+        self._echo_ns = max(self._echo_ns, echo_ns)
+        if not repeat:
+            self._left = beat.words.mode is Mode.BYE
+        return (Class.REPEAT if repeat else Class.ACCEPTED), Tell(Heard(link, at_ns, beat, echo_ns, repeat))
+
+    def _window(self) -> int:
+        """How far another link may lag behind: the beats of two deadtimes."""
+        return 2 * self._timing.deadtime_ns // self._timing.keepalive_ns
+
+    def _may_begin(self, key: tuple[int, int], at_ns: int) -> bool:
+        """A newer life at once; an older one (a reinstalled node) only after the present one fell silent for D."""
+        if self._current is None or key > self._current:
+            return True
+        return at_ns - self._lives[self._current].heard_ns >= self._timing.deadtime_ns
+
+    def _unproven(self, key: tuple[int, int], frame: Frame, at_ns: int) -> None:
+        """Remember whose nonce to echo, so that a fresh peer can prove itself."""
+        if key in self._lives and key != self._current:
+            return
+        if self._current == key:
+            return
+        if self._may_begin(key, at_ns):
+            self._candidate = (key, Life(frame.nonce, frame.seq, at_ns))
+
+    # -- what the daemon says ------------------------------------------------------------------------------------------
+
+    def daemon_came(self, now_ns: int) -> None:
+        self._connected, self._alive_ns, self._gone_ns = True, now_ns, 0
+
+    def daemon_went(self, now_ns: int) -> None:
+        if self._connected:
+            self._connected, self._gone_ns = False, now_ns
+
+    def obey(self, now_ns: int, message: Say | Hold | Prove) -> list[PulseEffect]:
+        """Words, leases and evidence from the daemon; an urgent word goes out at once."""
+        self._alive_ns = now_ns
+        match message:
+            case Say(words, urgent):
+                self._words, self._last_words = words, 0
+                self.released.clear()
+                return self._beat(now_ns) if urgent and self.vouches(now_ns) else []
+            case Hold(held):
+                self._hold(now_ns, held)
+            case Prove(group, kind, asked_ns):
+                if renewed := self.renewals.get(group):
+                    if kind == "base":
+                        renewed.base_ns = max(renewed.base_ns, asked_ns)
+                    else:
+                        renewed.neighbour_ns = max(renewed.neighbour_ns, asked_ns)
+        return []
+
+    def _hold(self, now_ns: int, held: tuple[Held, ...]) -> None:
+        old = self.renewals
+        self.renewals = {}
+        for one in held:
+            kept = old.get(one.group)
+            if kept is not None:
+                kept.held = one
+                self.renewals[one.group] = kept
+            else:
+                self.renewals[one.group] = Renewed(one, now_ns + self.lease.lease_ns)
+
+    def watch(self, pings: tuple[str, ...], now_ns: int) -> None:
+        """Ask these as well (a group's gateway, found by the daemon)."""
+        for name in pings:
+            self._pings.setdefault(name, now_ns)
+
+    def answered(self, event: Answered) -> Tell:
+        self._asked[event.ping] = max(self._asked.get(event.ping, 0), event.sent_ns)
+        return Tell(event)
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def timer(self, now_ns: int) -> list[PulseEffect]:
+        """Call after everything queued was read: stalls, vouching, leases, beats and pings that are due."""
+        out: list[PulseEffect] = []
+        if self._expected_ns and now_ns - self._expected_ns > self._timing.keepalive_ns:
+            out.append(Tell(Stalled(self._expected_ns, now_ns)))
+        vouches = self.vouches(now_ns)
+        if self._vouched and not vouches:
+            out += self._abandon()
+        self._vouched = vouches
+        if vouches:
+            out += self._renew(now_ns)
+        if now_ns >= self._next_beat_ns:
+            if vouches or self._last_words:
+                out += self._beat(now_ns)
+                self._last_words = max(0, self._last_words - 1)
+            self._next_beat_ns = self._following(self._next_beat_ns, now_ns)
+        for name, due_ns in self._pings.items():
+            if now_ns >= due_ns:
+                self._pings[name] = self._following(due_ns, now_ns)
+                out.append(AskPing(name))
+        self._expected_ns = self.next_deadline(now_ns)
+        return out
+
+    def _following(self, due_ns: int, now_ns: int) -> int:
+        """The next time of a steady rhythm; times that were missed are not made up for."""
+        keepalive = self._timing.keepalive_ns
+        return max(due_ns + keepalive, now_ns + keepalive // 2)
+
+    def vouches(self, now_ns: int) -> bool:
+        """The daemon is fresh: alive within 5 s, or gone for less than 1 s (a restart adopts what runs)."""
+        if self._connected:
+            return self._words is not None and now_ns - self._alive_ns < HUNG_NS
+        return self._gone_ns > 0 and self._words is not None and now_ns - self._gone_ns < GONE_NS
+
+    def _renew(self, now_ns: int) -> list[PulseEffect]:
+        out: list[PulseEffect] = []
+        for renewed in self.renewals.values():
+            if renewed.lapsed:
+                continue
+            held = renewed.held
+            evidence = Evidence(self._echo_ns, self._asked.get(held.control, 0), renewed.base_ns, renewed.neighbour_ns)
+            until = renewed_until(
+                now_ns, self.lease.lease_ns, evidence, alone=held.alone or self._left, controlled=bool(held.control)
+            )
+            renewed.until_ns = max(renewed.until_ns, until)
+            if now_ns > renewed.until_ns:
+                renewed.lapsed = True
+                out.append(Tell(Lapsed(held.group, now_ns)))
+        return out
+
+    def _abandon(self) -> list[PulseEffect]:
+        """The daemon is gone or hung: light groups are shut and released, heavy ones go on unmanaged; last words."""
+        assert self._words is not None
+        light = {r.held.word: r for r in self.renewals.values() if r.held.light}
+        groups = []
+        for word in self._words.groups:
+            if word.group in light and word.stand is Stand.HOLDS:
+                self.released[light[word.group].held.group] = word.epoch + 1
+                word = replace(word, stand=Stand.RELEASED, epoch=word.epoch + 1, ready=False)
+            groups.append(replace(word, ready=False))
+        self._words = replace(self._words, mode=Mode.UNMANAGED, groups=tuple(groups))
+        self._last_words = LAST_WORDS
+        self.renewals = {}
+        return [TakeOff(tuple(r.held.group for r in light.values()))]
+
+    def _beat(self, now_ns: int) -> list[PulseEffect]:
+        assert self._words is not None
+        self._seq += 1
+        self._sent[self._seq] = now_ns
+        while len(self._sent) > SENT_KEPT:
+            self._sent.popitem(last=False)
+        life = self._candidate[1] if self._candidate else self._lives[self._current] if self._current else None
+        frame = Frame(self._cluster, self._me, self._incarnation, self._generation, self._seq, self.nonce)
+        if life is not None:
+            age_us = min(2**32 - 1, max(0, now_ns - life.heard_ns) // 1000)
+            frame = replace(frame, your_nonce=life.nonce, echo_seq=life.seq, echo_age_us=age_us)
+        age_ms = min(65535, max(0, now_ns - self._alive_ns) // 1_000_000)
+        return [Send(Beat(frame, replace(self._words, engine_age_ms=age_ms)))]
+
+    def say_bye(self, now_ns: int) -> list[PulseEffect]:
+        """One more copy of the last words: sent a few times before a clean exit."""
+        return self._beat(now_ns) if self._words is not None else []
+
+    def next_deadline(self, now_ns: int) -> int:
+        """When timer() is due at the latest (ns)."""
+        times = [self._next_beat_ns, *self._pings.values()]
+        times += [r.until_ns + 1 for r in self.renewals.values() if not r.lapsed]
+        if self._gone_ns:
+            times.append(self._gone_ns + GONE_NS)
+        return max(min(times), now_ns)
