@@ -1,0 +1,208 @@
+"""What `hbctl check` prints and what hbcored refuses to start with: one examination for both.
+
+Owns the checks that need this machine beside the files: scripts, devices, subnets, own addresses, arp_ignore, and the
+holes that follow from the files alone (safety.md 4: H3; authkeys.py tells H7). Invariant: only looks, binds no socket,
+changes nothing; `config` is None where there is any error. Must not know how anything is run.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from hbcore.agents.lookup import Missing, find_script
+from hbcore.engine.config import Address, ClusterConfig, GroupDef, Problem, Severity
+from hbcore.engine.keys import Keyring
+from hbcore.formats.load import load
+from hbcore.formats.text import Findings
+from hbcore.words import say
+
+PROC = Path("/proc")
+Subnets = Sequence[tuple[IPv4Network, str]]  # connected subnets and their devices, the most specific first
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """`scripts`: kind -> the script found. `problems`: by file and line; config is None where one is an error."""
+
+    config: ClusterConfig | None
+    keys: Keyring | None
+    scripts: dict[str, Path]
+    problems: tuple[Problem, ...]
+
+
+def examine(config_dir: Path, node: str | None = None, *, here: bool = True) -> Examined:
+    """Reads a configuration directory and looks whether this machine can run it.
+
+    `node`: my own name, which must then be one of the nodes; None asks `uname -n`, and does not insist. `here`: may
+    this machine be looked at; its scripts always are then, its network only where it is one of the nodes.
+    False for a configuration meant for another machine: only scripts beside it are found, none is missed.
+    """
+    loaded = load(config_dir, node)
+    problems = list(loaded.problems)
+    scripts: dict[str, Path] = {}
+    config = loaded.config
+    if config is not None:
+        scripts, lost = _scripts(config, config_dir, here)
+        problems += (*lost, *_told(config))
+        if here and (node or os.uname().nodename).lower() in config.nodes:
+            problems += _network(config)
+    problems.sort(key=lambda p: (p.where.file, p.where.line))
+    failed = any(p.severity is Severity.ERROR for p in problems)
+    return Examined(None if failed else config, loaded.keys, scripts, tuple(problems))
+
+
+def render(problems: Iterable[Problem], prefix: str = "") -> list[str]:
+    """`file:line: message` lines, with `warning:` or `note:` before what is no error. `prefix`: e.g. "/etc/ha.d/"."""
+    lines = []
+    for problem in problems:
+        place = prefix + problem.where.file + (f":{problem.where.line}" if problem.where.line else "")
+        word = "" if problem.severity is Severity.ERROR else f"{problem.severity}: "
+        lines.append(f"{place}: {word}{say(problem.code, **dict(problem.args))}")
+    return lines
+
+
+def as_json(problems: Iterable[Problem]) -> list[dict[str, str | int]]:
+    """The same, for `--json`: file, line (0: the file as a whole), severity, code, text."""
+    return [
+        {
+            "file": p.where.file,
+            "line": p.where.line,
+            "severity": str(p.severity),
+            "code": p.code,
+            "text": say(p.code, **dict(p.args)),
+        }
+        for p in problems
+    ]
+
+
+# -- what the files alone tell --------------------------------------------------------------------------------------
+
+
+def _told(config: ClusterConfig) -> list[Problem]:
+    """Holes and choices a person should know of before the first start."""
+    ha = Findings("ha.cf")
+    if not config.pings:
+        ha.warning(0, "no-control")
+    if len({(link.device, link.media) for link in config.links}) == 1:
+        ha.note(0, "one-link", link=config.links[0].name)
+    if config.chosen:
+        listed = ", ".join(f"{c.option} {c.ours} ({c.heartbeats})" for c in config.chosen)
+        ha.note(0, "chosen", listed=listed)
+    res = Findings("haresources")
+    for group in config.groups:
+        why = say(group.weight_why, of=group.weight_of)
+        res.note(group.where.line, "group-weight", group=group.name, weight=group.weight, why=why)
+    return [*ha.close(), *res.close()]
+
+
+def _scripts(config: ClusterConfig, config_dir: Path, here: bool) -> tuple[dict[str, Path], tuple[Problem, ...]]:
+    found = Findings("haresources")
+    scripts: dict[str, Path] = {}
+    for group in config.groups:
+        for kind in dict.fromkeys(r.kind for r in group.resources if r.agent == "script"):
+            if kind in scripts:
+                continue
+            path = find_script(kind, config_dir) if here else find_script(kind, config_dir, None, ())
+            if isinstance(path, Path):
+                scripts[kind] = path
+            elif here or path.path:
+                _lost(path, group, config_dir, found)
+    return scripts, found.close()
+
+
+def _lost(missing: Missing, group: GroupDef, config_dir: Path, found: Findings) -> None:
+    code = missing.code
+    if code == "script-missing":
+        code += ("-near" if missing.near else "") + ("-unit" if missing.unit else "")
+    found.error(
+        group.where.line,
+        code,
+        kind=missing.kind,
+        path=missing.path,
+        near=missing.near,
+        unit=missing.unit,
+        dir=config_dir / "resource.d",
+    )
+
+
+# -- what this machine tells ----------------------------------------------------------------------------------------
+
+
+def _network(config: ClusterConfig) -> list[Problem]:
+    devices = sorted(name for _, name in socket.if_nameindex())
+    ha, res = Findings("ha.cf"), Findings("haresources")
+    for link in config.links:
+        if link.device not in devices:
+            ha.error(link.where.line, "device-missing", device=link.device, devices=", ".join(devices))
+    own = own_addresses()
+    for ping in config.pings:
+        if ping in own:
+            ha.error(0, "ping-is-own", word=ping)
+    subnets = own_subnets()
+    for group in config.groups:
+        for address in group.addresses:
+            _service(address, group, devices, subnets, res)
+    return [*ha.close(), *res.close()]
+
+
+def _service(address: Address, group: GroupDef, devices: Sequence[str], subnets: Subnets, found: Findings) -> None:
+    """The interface a virtual address will live on: is it there, and will it answer questions about it?"""
+    device = address.device or device_of(address.ip, subnets)
+    if device is None:
+        found.warning(group.where.line, "vip-no-subnet", ip=address.ip)
+    elif device not in devices:
+        found.error(group.where.line, "vip-device-missing", ip=address.ip, device=device, devices=", ".join(devices))
+    else:
+        ignore = arp_ignore(device)
+        # safety.md 5: 8 never answers; on lo 1 and 2 do not either: the silence would look like a free address
+        if ignore == 8 or (device == "lo" and ignore in (1, 2)):
+            found.warning(group.where.line, "arp-ignore", ip=address.ip, device=device, value=ignore)
+
+
+def own_addresses() -> set[str]:
+    """This host's IPv4 addresses as the kernel's local table has them; empty where it cannot be read."""
+    own: set[str] = set()
+    last = ""
+    for line in _read(PROC / "net" / "fib_trie").splitlines():
+        words = line.split()
+        if len(words) == 2 and words[0] == "|--":
+            last = words[1]
+        elif "LOCAL" in words and "/32" in words:
+            own.add(last)
+    return own
+
+
+def own_subnets() -> Subnets:
+    """Directly connected IPv4 subnets and their devices, the most specific first."""
+    subnets = []
+    for line in _read(PROC / "net" / "route").splitlines()[1:]:
+        words = line.split()
+        if len(words) >= 8 and words[2] == "00000000" and words[7] != "00000000":
+            # /proc/net/route prints the four bytes of a network-order word as one little-endian number
+            network, mask = (IPv4Address(bytes.fromhex(words[n])[::-1]) for n in (1, 7))
+            subnets.append((IPv4Network(f"{network}/{mask}", strict=False), words[0]))
+    return sorted(subnets, key=lambda s: -s[0].prefixlen)
+
+
+def device_of(ip: str, subnets: Subnets) -> str | None:
+    return next((device for net, device in subnets if IPv4Address(ip) in net), None)
+
+
+def arp_ignore(device: str) -> int:
+    """The kernel takes the larger of the value for all interfaces and that of the interface."""
+    conf = PROC / "sys" / "net" / "ipv4" / "conf"
+    read = [_read(conf / name / "arp_ignore").strip() for name in ("all", device)]
+    return max((int(text) for text in read if text.isdigit()), default=0)
+
+
+def _read(path: Path, limit: int = 1 << 20) -> str:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(limit).decode("ascii", "replace")
+    except OSError:
+        return ""

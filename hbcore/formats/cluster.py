@@ -1,0 +1,157 @@
+"""What the files mean together: nodes, links, times and groups become one ClusterConfig.
+
+Owns every check that needs more than one line's own words: how many nodes, which node a group names, which addresses
+collide. Invariant: a ClusterConfig is returned only where no check failed. Pure; must not know files on disk, nor
+sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hbcore.engine.config import Chosen, ClusterConfig, GroupDef, Media, Problem, Weight, Where
+from hbcore.formats import timing, weights
+from hbcore.formats.ha_cf import HaCf
+from hbcore.formats.haresources import GroupLine, written
+from hbcore.formats.hbcore_yaml import Tag
+from hbcore.formats.text import Findings, nearest
+
+NODES = 2  # classic mode
+FILES = ("ha.cf", "haresources", "hbcore.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What the parsers made of each file, and whether a file had errors (then an absence in it proves nothing)."""
+
+    ha_cf: HaCf
+    groups: tuple[GroupLine, ...]
+    tags: tuple[Tag, ...] = ()
+    ha_cf_failed: bool = False
+    haresources_failed: bool = False
+
+
+def assemble(
+    texts: Texts, node: str | None = None, files: tuple[str, str, str] = FILES
+) -> tuple[ClusterConfig | None, tuple[Problem, ...]]:
+    """The configuration, or None where any check failed, and their problems. `node`: my own name, if known."""
+    ha, res, yaml = (Findings(file) for file in files)
+    nodes = tuple(n.word for n in texts.ha_cf.nodes)
+    _nodes(texts, node, ha)
+    _pings(texts.ha_cf, ha)
+    times, chosen = timing.complete(texts.ha_cf.times, ha)
+    if texts.ha_cf.auto_failback is None:
+        chosen = (*chosen, Chosen("auto_failback", "on", "legacy"))
+    if len(nodes) >= NODES or not texts.ha_cf_failed:
+        _owners(texts.groups, nodes, res)
+    _addresses(texts, res)
+    _shared(texts.groups, res)
+    if not texts.groups and not texts.haresources_failed:
+        res.warning(0, "no-group")
+    tags = _tags(texts, yaml)
+    problems = (*ha.close(), *res.close(), *yaml.close())
+    if ha.failed or res.failed or yaml.failed or len(nodes) != NODES:
+        return None, problems
+    config = ClusterConfig(
+        cluster=texts.ha_cf.cluster,
+        nodes=nodes,
+        links=texts.ha_cf.links,
+        pings=tuple(p.word for p in texts.ha_cf.pings),
+        groups=tuple(_group(g, nodes, tags.get(g.name), files) for g in texts.groups),
+        timing=times,
+        auto_failback=texts.ha_cf.auto_failback is not False,
+        logfile=texts.ha_cf.logfile,
+        debugfile=texts.ha_cf.debugfile,
+        logfacility=texts.ha_cf.logfacility,
+        chosen=chosen,
+    )
+    return config, problems
+
+
+def _group(group: GroupLine, nodes: Sequence[str], tag: Tag | None, files: tuple[str, str, str]) -> GroupDef:
+    weight, why, of = weights.weigh(group.resources)
+    if tag is not None:
+        weight, why, of = Weight(tag.weight), "weight-tagged", f"{files[2]}:{tag.line}"
+    prefer = (group.node, *(n for n in nodes if n != group.node))
+    return GroupDef(group.name, prefer, group.resources, weight, why, of, Where(files[1], group.line))
+
+
+def _nodes(texts: Texts, me: str | None, found: Findings) -> None:
+    placed = texts.ha_cf.nodes
+    names = [n.word for n in placed]
+    if len(placed) > NODES:
+        found.error(placed[NODES].line, "node-third", node=placed[NODES].word, count=len(placed))
+    elif len(placed) == 1 and not texts.ha_cf_failed:
+        found.error(placed[0].line, "node-alone", node=placed[0].word)
+    if me is not None and placed and not texts.ha_cf_failed and me.lower() not in names:
+        short = [n for n in names if n.partition(".")[0] == me.lower().partition(".")[0]]
+        near = short[0] if short else nearest(me, names, 0.0) or names[0]
+        found.error(placed[0].line, "node-not-here", node=me, near=near, nodes=", ".join(names))
+
+
+def _pings(ha: HaCf, found: Findings) -> None:
+    peers = {link.target: link.where.line for link in ha.links if link.media is Media.UCAST}
+    for ping in ha.pings:
+        if ping.word in peers:
+            found.error(ping.line, "ping-is-peer", word=ping.word, other=peers[ping.word])
+
+
+def _owners(groups: Sequence[GroupLine], nodes: Sequence[str], found: Findings) -> None:
+    """The first word of a group is a node, the others are not."""
+    for group in groups:
+        if group.node not in nodes:
+            short = [n for n in nodes if n.partition(".")[0] == group.node.partition(".")[0]]
+            near = short[0] if short else nearest(group.node, nodes, 0.5)
+            if group.continues and near is None:
+                found.error(group.line, "group-continued", word=group.node, above=group.continues)
+            elif near is not None:
+                found.error(group.line, "group-node-near", node=group.node, near=near)
+            else:
+                found.error(group.line, "group-node", node=group.node, nodes=", ".join(nodes))
+            continue
+        for resource, line in zip(group.resources, group.places, strict=True):
+            if resource.kind.lower() in nodes:
+                found.error(line, "resource-is-node", word=resource.kind)
+                break
+
+
+def _addresses(texts: Texts, found: Findings) -> None:
+    """A virtual address belongs to one resource, and to nothing that must answer from one fixed machine."""
+    pings = {p.word: p.line for p in texts.ha_cf.pings}
+    peers = {link.target: link.where.line for link in texts.ha_cf.links if link.media is Media.UCAST}
+    seen: dict[str, int] = {}
+    for group in texts.groups:
+        for resource, line in zip(group.resources, group.places, strict=True):
+            if resource.address is None:
+                continue
+            ip = resource.address.ip
+            if ip in seen:
+                found.error(line, "vip-twice", ip=ip, other=seen[ip])
+            elif ip in pings:
+                found.error(line, "vip-is-ping", ip=ip, other=pings[ip])
+            elif ip in peers:
+                found.error(line, "vip-is-link", ip=ip, other=peers[ip])
+            seen.setdefault(ip, line)
+
+
+def _shared(groups: Sequence[GroupLine], found: Findings) -> None:
+    """One service in two groups: on one node, stopping it for the one stops it for the other."""
+    seen: dict[str, str] = {}
+    for group in groups:
+        for resource, line in zip(group.resources, group.places, strict=True):
+            if resource.agent != "script":
+                continue
+            text = written(resource)
+            if seen.get(text, group.name) != group.name:
+                found.warning(line, "script-shared", word=text, group=group.name, other=seen[text])
+            seen.setdefault(text, group.name)
+
+
+def _tags(texts: Texts, found: Findings) -> dict[str, Tag]:
+    names = [g.name for g in texts.groups]
+    for tag in texts.tags:
+        if tag.group not in names and not texts.haresources_failed:
+            near = nearest(tag.group, names, 0.0)
+            found.error(tag.line, "yaml-group-near" if near else "yaml-group", group=tag.group, near=near or "")
+    return {tag.group: tag for tag in texts.tags}

@@ -1,0 +1,244 @@
+r"""haresources: one line a group, `NODE resource resource ...`, continued with `\` as the last character.
+
+Owns the joining of lines, the shape of resources (`type::arg::arg`, bare addresses) and the names by which groups and
+resources are shown. Invariant: one useful problem a faulty group; groups returned were read without fault, their
+names are unique, and so are the resources' within a group. Which nodes exist and what else collides is cluster.py's.
+Must not know scripts on disk, nor sentences.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hbcore.engine.beat import MAX_GROUPS, MAX_NAME
+from hbcore.engine.config import Problem, Resource
+from hbcore.formats import address, values
+from hbcore.formats.text import BLANKS, Findings, Line, blank_split, lines
+from hbcore.formats.values import Fault, fault
+
+MAX_RESOURCES = 64
+MAX_ARG = 255
+ADDRESS_KINDS = ("IPaddr", "IPaddr2")
+LATER_CLASSES = ("ocf", "systemd", "lsb", "service", "upstart", "stonith", "nagios", "heartbeat")
+_KIND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """One group as written. `places`: the line of each resource. `continues`: the line above, where this one looks like
+    its forgotten continuation, else 0.
+    """
+
+    node: str
+    resources: tuple[Resource, ...]
+    line: int
+    places: tuple[int, ...]
+    name: str = ""
+    continues: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    text: str
+    line: int
+
+
+def parse(text: str, file: str = "haresources") -> tuple[tuple[GroupLine, ...], tuple[Problem, ...]]:
+    """The groups in file order, named, and all problems sorted by line."""
+    found = Findings(file)
+    groups: list[GroupLine] = []
+    keys: dict[str, int] = {}  # first resource as written -> its line; heartbeat's name of the group
+    above = 0
+    for words, indented in _joined(text, found):
+        continues = above if indented or _is_resource(words[0].text) else 0
+        above = words[-1].line
+        group = _group(words, continues, found)
+        if group is None:
+            continue
+        key = words[1]
+        if key.text in keys:
+            found.error(key.line, "group-twice", key=key.text, other=keys[key.text])
+        elif len(groups) >= MAX_GROUPS:
+            found.error(group.line, "group-many", limit=MAX_GROUPS)
+        else:
+            keys[key.text] = key.line
+            groups.append(group)
+    return _named(groups), found.close()
+
+
+# -- lines -------------------------------------------------------------------------------------------------------
+
+
+def _joined(text: str, found: Findings) -> Iterator[tuple[list[Word], bool]]:
+    """Words of each logical line, and whether its first line was indented; lines at fault are reported and left out."""
+    words: list[Word] = []
+    indented = broken = False
+    open_line = 0  # the line whose `\\` waits for a continuation
+    for line in lines(text, found):
+        if line.faulty:
+            broken = True
+            open_line = line.number if line.raw.rstrip(BLANKS).endswith("\\") else 0
+        elif open_line and not line.body:
+            if line.comment is not None:  # heartbeat would end the group here
+                found.error(line.number, "continuation-comment-line", start=open_line)
+                broken = True
+                continue
+            if not broken:
+                found.error(open_line, "continuation-open")
+            broken, open_line = True, 0
+        elif line.body:
+            if not words and not open_line:
+                indented = line.raw[0] in BLANKS
+            body, goes_on, code = _backslash(line)
+            if code:
+                found.error(line.number, code)
+                broken = True
+            elif open_line and line.comment is not None:
+                found.warning(line.number, "continuation-comment")
+            words += [Word(word, line.number) for word in blank_split(body)]
+            open_line = line.number if goes_on else 0
+        if not open_line:
+            if words and not broken:
+                yield words, indented
+            words, broken = [], False
+    if open_line and not broken:
+        found.error(open_line, "continuation-open")
+
+
+def _backslash(line: Line) -> tuple[str, bool, str]:
+    """Body without its `\\`, whether the group goes on, and the code of what is wrong with it."""
+    if not line.body.endswith("\\"):
+        return line.body, False, ""
+    body = line.body[:-1]
+    if line.comment is not None:
+        return body, True, "continuation-then-comment"
+    if not line.raw.endswith("\\"):
+        return body, True, "continuation-then-blank"
+    return body, True, ""
+
+
+# -- resources ---------------------------------------------------------------------------------------------------
+
+
+def _is_resource(word: str) -> bool:
+    return "::" in word or "/" in word or address.looks_like(word)
+
+
+def _group(words: list[Word], continues: int, found: Findings) -> GroupLine | None:
+    first = words[0]
+    if _is_resource(first.text):
+        found.error(first.line, "group-continued" if continues else "group-no-node", word=first.text, above=continues)
+        return None
+    node = values.node(first.text)
+    if isinstance(node, Fault):
+        found.error(first.line, node.code, option="the node of the group", **dict(node.args))
+        return None
+    if len(words) == 1:
+        found.error(first.line, "group-empty", node=first.text)
+        return None
+    if len(words) > MAX_RESOURCES:
+        found.error(first.line, "resource-many", limit=MAX_RESOURCES)
+        return None
+    resources: list[Resource] = []
+    for word in words[1:]:
+        read = _resource(word.text)
+        if isinstance(read, Fault):
+            found.error(word.line, read.code, option="the resource", **dict(read.args))
+            return None
+        if read in resources:
+            found.error(word.line, "resource-twice", word=word.text)
+            return None
+        resources.append(read)
+    return GroupLine(node, _unique(resources), first.line, tuple(w.line for w in words[1:]), continues=continues)
+
+
+def _resource(word: str) -> Resource | Fault:
+    kind, *args = word.split("::")
+    if wrong := _shape(word, kind, args):
+        return wrong
+    if address.looks_like(word):
+        return _address("IPaddr", (), word)
+    if kind in ADDRESS_KINDS:
+        if not args:
+            return fault("ip-no-args", kind=kind)
+        if len(args) > 1:
+            return fault("ip-colons", word=word, write=f"{kind}::{'/'.join(args)}")
+        return _address(kind, tuple(args), args[0])
+    if len(kind) > MAX_NAME or _KIND.fullmatch(kind) is None:
+        return fault("kind-path", word=kind) if "/" in kind else fault("kind-bad", word=kind)
+    if len(word) > MAX_ARG:
+        return fault("resource-long", limit=MAX_ARG)
+    return Resource(kind, "script", kind, tuple(args))
+
+
+def _shape(word: str, kind: str, args: list[str]) -> Fault | None:
+    """Shapes that can only be mistakes, or that a later version runs."""
+    if values.is_ipv6(word) or kind in ("IPv6addr",) or (kind in ADDRESS_KINDS and values.is_ipv6("::".join(args))):
+        return fault("ipv6-not-yet", word=word)
+    if word[0] in "\"'`" or word[-1] in "\"'`":
+        return fault("quotes", word=word, write=word.strip("\"'`") or "the bare word")
+    if word == "\\":
+        return fault("lone-backslash")
+    if ":::" in word or "" in args or not kind:
+        return fault("args-empty", word=word)
+    lower = kind.partition(":")[0].lower()
+    if lower in LATER_CLASSES and (args or ":" in kind):
+        return fault("class-later", word=word, cls=lower)
+    if kind.endswith((".service", ".socket", ".target", ".mount")):
+        return fault("class-later", word=word, cls="systemd")
+    if address.looks_like(kind) and args:
+        return fault("ip-colons", word=word, write="/".join([kind, *args]))
+    if ":" in kind:
+        return fault("single-colon", word=word, write=_doubled(word))
+    if "," in kind:
+        return fault("resource-comma", word=word, write=kind.replace(",", " "))
+    return None
+
+
+def _doubled(word: str) -> str:
+    return re.sub(r"(?<!:):(?!:)", "::", word)
+
+
+def _address(kind: str, args: tuple[str, ...], spec: str) -> Resource | Fault:
+    read = address.parse(spec)
+    if isinstance(read, Fault):
+        return read
+    return Resource(read.ip, "address", kind, args, read)
+
+
+# -- names -------------------------------------------------------------------------------------------------------
+
+
+def written(resource: Resource) -> str:
+    """The resource with its arguments, as the file has it."""
+    return "::".join((resource.kind, *resource.args))
+
+
+def _unique(resources: list[Resource]) -> tuple[Resource, ...]:
+    """Shown names: the bare IP, else the word, with its arguments where the word alone stands for several."""
+    count = Counter(r.name for r in resources)
+    single = {name for name, times in count.items() if times == 1}
+    return tuple(r if r.name in single else replace(r, name=_fit(written(r))) for r in resources)
+
+
+def _named(groups: list[GroupLine]) -> tuple[GroupLine, ...]:
+    count = Counter(_first_name(g) for g in groups)
+    return tuple(
+        replace(g, name=_first_name(g) if count[_first_name(g)] == 1 else _fit(written(g.resources[0]))) for g in groups
+    )
+
+
+def _first_name(group: GroupLine) -> str:
+    first = group.resources[0]
+    return first.name if first.agent == "address" else first.kind
+
+
+def _fit(name: str) -> str:
+    """Names travel in beats, which bound them: a longer one keeps its beginning and gets a digest."""
+    if len(name.encode()) <= MAX_NAME:
+        return name
+    return name.encode()[: MAX_NAME - 9].decode("utf-8", "ignore") + "~" + hashlib.sha256(name.encode()).hexdigest()[:8]
