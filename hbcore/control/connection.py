@@ -129,7 +129,7 @@ class Client:
 
     # -- the connection
 
-    async def start(self, tool: str, role: Role | None) -> None:
+    async def start(self, params: HelloParams) -> None:
         """Open the wire, take the hello, say who we are. `connect` calls this."""
         reader = await self._wire.open()
         try:
@@ -143,7 +143,6 @@ class Client:
                 "api-mismatch", where=hello.node or self.where, version=hello.version, theirs=hello.api, ours=API
             )
         self._reading = asyncio.create_task(self._read(reader))
-        params = HelloParams(tool=tool, role=role, ssh=os.environ.get("SSH_CONNECTION", ""))
         self.hello = await self._call("hello", params, Hello)
 
     async def _first(self, reader: asyncio.StreamReader) -> Hello:
@@ -199,7 +198,7 @@ class Client:
                 self._events.append(decode(bytes(response.params), Event))
                 self._fresh.set()
             case None:
-                future = self._waiting.get(response.id or 0)
+                future = self._waiting.get(response.id) if isinstance(response.id, int) else None
                 if future is None or future.done():
                     return
                 if response.error is not None:
@@ -248,7 +247,9 @@ async def connect(
     wire = _wire(to, role, ask)
     client = Client(wire, str(to))
     try:
-        await client.start(tool, role)
+        # over SSH the bridge knows where we come from; what we know of ourselves would mislead there
+        ssh = os.environ.get("SSH_CONNECTION", "") if to.local else ""
+        await client.start(HelloParams(tool=tool, role=role, ssh=ssh))
         yield client
     finally:
         client.close()

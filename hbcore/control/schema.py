@@ -298,18 +298,16 @@ class RpcError(Struct, frozen=True, kw_only=True):
 ABSENT = msgspec.Raw()
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, frozen=True, kw_only=True, tag_field="jsonrpc", tag="2.0"):
     method: str
     id: int | None = None
     params: msgspec.Raw = msgspec.Raw(b"{}")
-    jsonrpc: str = "2.0"
 
 
-class Response(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Response(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="jsonrpc", tag="2.0"):
     """`result` or `error`; a notification carries `method` and `params` and no id. Raw parts are ABSENT, never null."""
 
-    jsonrpc: str = "2.0"
-    id: int | None = None
+    id: int | None | msgspec.UnsetType = msgspec.UNSET
     result: msgspec.Raw = ABSENT
     error: RpcError | None = None
     method: str | None = None

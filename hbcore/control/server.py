@@ -130,7 +130,7 @@ def _note(method: str, params: Status | Event) -> bytes:
 
 async def _refuse(writer: asyncio.StreamWriter, number: int, code: str, **args: object) -> None:
     error = RpcError(code=number, message=say(code, **args), data=code)
-    writer.write(msgspec.json.encode(Response(error=error)) + b"\n")
+    writer.write(msgspec.json.encode(Response(id=None, error=error)) + b"\n")
     await writer.drain()
     writer.close()
     await writer.wait_closed()

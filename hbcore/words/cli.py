@@ -1,3 +1,97 @@
 """Sentences of the cli part of the house."""
 
-SENTENCES: dict[str, str] = {}
+SENTENCES: dict[str, str] = {
+    # hbctl --help
+    "hbctl-about": "Look at a heartbeat cluster and steer it.",
+    "hbctl-epilog": """examples:
+  hbctl status
+  hbctl standby node1 --dry-run        what would happen
+  hbctl standby node1 --wait --reason "kernel update"
+  hbctl group move web node2
+  hbctl --host root@node1 watch
+  hbctl check /etc/ha.d
+
+exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""",
+    "help-socket": "the daemon's socket (default: HBCORE_RUNTIME or /run/hbcore, hbcore.sock)",
+    "help-host": "another machine, over SSH",
+    "help-json": "print JSON",
+    "help-status": "nodes, links, groups and resources, and what endangers them",
+    "help-events": "what happened, oldest first",
+    "help-since": "10m, 2h, 3d ago; 14:05; 2026-11-22T14:05; or unix seconds",
+    "help-limit": "at most N events, the newest (default 100)",
+    "help-watch": "print events and changes as they come",
+    "help-standby": "take a node out of service: its groups move to the other",
+    "help-takeover": "bring groups to the answering node",
+    "help-online": "let a node serve again",
+    "help-group": "start, stop or move a group, or clear what holds it (pin, failures)",
+    "help-fence": "say that a node is off, so that its groups may be taken over",
+    "help-check": "examine a configuration before it is used; exit 1 where there is an error",
+    "help-stdio": "the daemon's socket on standard input and output, for SSH",
+    "help-scope": "groups meant: all, local (at home here), foreign or failback (not at home)",
+    "help-node": "default: the answering node",
+    "help-group-node": "where to; default: as the cluster chooses",
+    "help-fence-node": "its full name or its short host name",
+    "help-confirm-off": "I have made sure that it is off",
+    "help-path": "the directory with ha.cf, authkeys and haresources, or one file of it",
+    "help-check-node": "as this node (default: this host's name)",
+    "help-role": "lower the role of this connection",
+    "help-dry-run": "show the plan, do nothing",
+    "help-wait": "wait until it is done",
+    "help-timeout": "how long --wait waits (default 60)",
+    "help-reason": "kept with the event",
+    "help-yes": "ask nothing",
+    "usage-nearest": "there is no {given}; did you mean {nearest}?",
+    "usage-socket-or-host": "give --socket or --host, not both",
+    "usage-scope": "{given} is no scope; did you mean {nearest}?",
+    "usage-range": "{given} is not between {least} and {most}",
+    # names and times
+    "unknown-node": "There is no node {given}; nearest: {nearest}.",
+    "unknown-group": "There is no group {given}; nearest: {nearest}.",
+    "ambiguous-node": "{given} may be any of {fits}; say which.",
+    "ambiguous-group": "{given} may be any of {fits}; say which.",
+    "bad-time": "{given} is no time: 10m, 2h, 3d (ago), 14:05, 2026-11-22T14:05 or unix seconds.",
+    # acting
+    "fence-no-device": "No fence device is configured, so nothing can switch {node} off. If you have made sure that it "
+    "is off, say so: --confirm-off.",
+    "act-ask": "Do it? [y/N]",
+    "act-type-name": "Type {name} to do it:",
+    "act-nothing-done": "Nothing was done.",
+    "act-settled": "done in {time}",
+    "act-failed": "failed after {time}:",
+    "act-waiting": "not settled after {time}; it goes on:",
+    "ask-host-key": "The host {host} port {port} is unknown. Its {kind} key is {fingerprint}. Trust it? "
+    "[o]nce, [s]ave, [a]bort:",
+    # status
+    "show-cluster": "cluster {cluster}   seen by {node}   {age}   hbcore {version}",
+    "show-age": "{age} old",
+    "show-protection": "protection {level}   quorum {votes} of {expected} votes ({mode})",
+    "show-hole": "hole {code}: {text}",
+    "show-pending": "pending: {count} not settled yet",
+    "show-alarms": "alarms",
+    "show-nodes": "nodes",
+    "show-links": "links",
+    "show-pings": "pings",
+    "show-groups": "groups",
+    "show-rules": "rules",
+    "show-values": "not in the files, so ours",
+    "show-heartbeats": "(heartbeat: {value})",
+    "show-control": "control {control}",
+    "show-failures": "{count} failed",
+    "show-beat": "beat {age} ago",
+    "show-on": "on {node}",
+    "show-home": "home {nodes}",
+    "show-why": "why: {text}",
+    "show-weight": "{weight}: {text}",
+    "show-wanted-stopped": "stopped by an operator",
+    "show-by": "by {who}",
+    "show-until": "until {time}",
+    "show-refused": "refused: {text}",
+    "show-plan": "{command}",
+    "show-nothing": "nothing changes",
+    "show-warning": "  ! {text}",
+    "show-undo": "  undo: {command}",
+    "show-outage": "~{time} outage",
+    "watch-connected": "connected to {node} of cluster {cluster}",
+    "watch-retry": "Next try in {seconds} s.",
+    "watch-change": "{what} {name}: {old} -> {new}",
+}

@@ -1,0 +1,127 @@
+"""The command line of hbctl: its commands, flags and help.
+
+Owns what can be typed. Invariant: global flags mean the same before and after the command, and a line that parses is
+complete; nothing here needs the daemon or a slow import, so that --help answers at once.
+Must not know what the commands do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Sequence
+from typing import NoReturn
+
+from hbcore import __version__
+from hbcore.words import say
+
+SCOPES = ("all", "local", "foreign", "failback")
+ROLES = ("viewer", "operator", "admin")
+GROUP_ACTS = ("start", "stop", "move", "clear")
+_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+_DEFAULTS = {"json": False, "socket": None, "host": None}
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """As argparse, with the nearest word named. Exit code 2."""
+        if found := _CHOICE.search(message):
+            near = difflib.get_close_matches(found[1], re.findall(r"'([^']*)'", found[2]), 1, 0.4)
+            message = say("usage-nearest", given=found[1], nearest=near[0]) if near else message
+        super().error(message)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """`command` is always set. Exits with 2 on a wrong line, 0 after --help and --version."""
+    parser = _grammar()
+    found = parser.parse_args(argv)
+    for name, value in _DEFAULTS.items():
+        if not hasattr(found, name):
+            setattr(found, name, value)
+    if found.socket and found.host:
+        parser.error(say("usage-socket-or-host"))
+    if found.command in ("standby", "takeover"):
+        _split_scope(parser, found)
+    return found
+
+
+def _grammar() -> Parser:
+    everywhere = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    everywhere.add_argument("--socket", metavar="PATH", help=say("help-socket"))
+    everywhere.add_argument("--host", metavar="[USER@]HOST", help=say("help-host"))
+    everywhere.add_argument("--json", action="store_true", help=say("help-json"))
+
+    parser = Parser(
+        prog="hbctl",
+        description=say("hbctl-about"),
+        epilog=say("hbctl-epilog"),
+        parents=[everywhere],
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"hbctl {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+
+    def command(name: str) -> Parser:
+        text = say(f"help-{name}")
+        return commands.add_parser(name, help=text, description=text, parents=[everywhere], allow_abbrev=False)
+
+    command("status")
+    events = command("events")
+    events.add_argument("--since", metavar="T", help=say("help-since"))
+    events.add_argument("--limit", metavar="N", type=_whole, default=100, help=say("help-limit"))
+    command("watch")
+    for name in ("standby", "takeover"):
+        acting = _acting(command(name))
+        places = 2 if name == "standby" else 1
+        acting.add_argument(
+            "words", nargs="*", metavar="[NODE] [SCOPE]" if places == 2 else "[SCOPE]", help=say("help-scope")
+        )
+        acting.set_defaults(places=places)
+    _acting(command("online")).add_argument("node", nargs="?", metavar="NODE", help=say("help-node"))
+    group = _acting(command("group"))
+    group.add_argument("act", choices=GROUP_ACTS, metavar="|".join(GROUP_ACTS))
+    group.add_argument("group", metavar="GROUP")
+    group.add_argument("node", nargs="?", metavar="NODE", help=say("help-group-node"))
+    fence = _acting(command("fence"))
+    fence.add_argument("node", metavar="NODE", help=say("help-fence-node"))
+    fence.add_argument("--confirm-off", action="store_true", help=say("help-confirm-off"))
+    check = command("check")
+    check.add_argument("path", metavar="PATH", help=say("help-path"))
+    check.add_argument("--node", metavar="N", help=say("help-check-node"))
+    command("stdio").add_argument("--role", choices=ROLES, help=say("help-role"))
+    return parser
+
+
+def _acting(parser: Parser) -> Parser:
+    parser.add_argument("--dry-run", action="store_true", help=say("help-dry-run"))
+    parser.add_argument("--wait", action="store_true", help=say("help-wait"))
+    parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=60.0, help=say("help-timeout"))
+    parser.add_argument("--reason", metavar="TEXT", default="", help=say("help-reason"))
+    parser.add_argument("--yes", "-y", action="store_true", help=say("help-yes"))
+    return parser
+
+
+def _split_scope(parser: Parser, found: argparse.Namespace) -> None:
+    """`standby`, `standby NODE`, `standby foreign`, `standby NODE foreign`: as hb_standby was typed."""
+    words = list(found.words)
+    found.scope = words.pop() if words and words[-1] in SCOPES else "all"
+    found.node = words.pop() if words and found.places == 2 else None
+    if words:
+        near = difflib.get_close_matches(words[-1], SCOPES, 1, 0.4)
+        parser.error(say("usage-scope", given=words[-1], nearest=near[0] if near else "|".join(SCOPES)))
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(say("usage-range", given=text, least=1, most=1000))
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError(say("usage-range", given=text, least=0, most=3600))
+    return value

@@ -1,0 +1,110 @@
+"""hbctl: the cluster from a command line and from scripts.
+
+Owns the way from a line to an exit code. Invariant: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted;
+an error is one sentence on standard error (with --json an object on standard output), never a traceback.
+Must not know the daemon; slow imports happen only where a command needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from hbcore.cli import grammar
+from hbcore.words import say
+
+DONE, FAILED, USAGE, NO_DAEMON, NOT_PERMITTED = range(5)
+_INTERRUPTED = 130  # as shells say of SIGINT
+
+EXITS = {
+    "bad-target": USAGE,
+    "bad-time": USAGE,
+    "control-path-long": USAGE,
+    "no-daemon": NO_DAEMON,
+    "no-daemon-there": NO_DAEMON,
+    "no-answer": NO_DAEMON,
+    "not-permitted": NOT_PERMITTED,
+    "not-permitted-there": NOT_PERMITTED,
+    "role-too-low": NOT_PERMITTED,
+    "socket-not-permitted": NOT_PERMITTED,
+    "ssh-auth": NOT_PERMITTED,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = grammar.parse(argv)
+    try:
+        return _run(args)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `hbctl watch | head`: nobody reads on
+        return DONE
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.command == "check":
+        from hbcore.cli import look
+
+        return look.check(args)
+    from hbcore.control.errors import ControlError
+
+    try:
+        return _bridge(args) if args.command == "stdio" else _ask_daemon(args)
+    except ControlError as error:
+        if args.json:
+            from hbcore.cli.look import put_json
+
+            put_json({"error": error.said})
+        else:
+            sys.stderr.write(f"hbctl: {error}\n")
+        return EXITS.get(error.code, FAILED)
+
+
+def _bridge(args: argparse.Namespace) -> int:
+    from hbcore.cli import bridge
+    from hbcore.control.errors import ControlError
+    from hbcore.control.target import parse
+
+    path = parse(args.socket).socket
+    if path is None or args.host:
+        raise ControlError("bad-target", target=args.socket or args.host)
+    args.json = False  # the bridge itself put the error on standard output
+    bridge.run(path, args.role)
+    return DONE
+
+
+def _ask_daemon(args: argparse.Namespace) -> int:
+    import asyncio
+
+    from hbcore.cli import acts, look
+    from hbcore.control.target import Target, parse, parse_host
+    from hbcore.control.wire import Ask
+
+    target: Target = parse_host(args.host) if args.host else parse(args.socket)
+    ask: Ask | None = trust if sys.stdin.isatty() and sys.stderr.isatty() else None
+    command = {"status": look.status, "events": look.events, "watch": look.watch}.get(args.command, acts.act)
+    return asyncio.run(command(args, target, ask))
+
+
+async def trust(question: object) -> str:
+    """Ask the person at the terminal about an unknown SSH host key."""
+    from hbcore.control.wire import Question
+
+    assert isinstance(question, Question), "the transport asks with a Question"
+    code = say(
+        "ask-host-key",
+        host=question.host,
+        port=question.port,
+        kind=question.kind,
+        fingerprint=question.fingerprint,
+    )
+    sys.stderr.write(code + " ")
+    sys.stderr.flush()
+    return {"o": "once", "s": "save"}.get(sys.stdin.readline().strip().lower()[:1], "abort")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
