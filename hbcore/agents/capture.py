@@ -1,8 +1,8 @@
 """What a script prints: kept short, kept clean, and never a reason to wait.
 
-Owns the files that a script's stdout and stderr are. Files, since a service that a script leaves behind keeps them: a pipe
-would hold us up as long as it lives, and closing it would kill the service at its next word. Invariants: bounded on disk
-and in memory; what a person or a log sees holds no control characters.
+Owns the files that a script's stdout and stderr are. Files, since a service that a script leaves behind keeps them: a
+pipe would hold us up as long as it lives, and closing it would kill the service at its next word. Invariants: bounded
+on disk and in memory; what a person or a log sees holds no control characters.
 Must not know what the output means.
 """
 

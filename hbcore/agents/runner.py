@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hbcore.agents import capture
+from hbcore.agents.lookup import INIT_DIR, Missing, find_script
 from hbcore.agents.script import Result, Run, environment
 from hbcore.agents.verdict import Kind
 from hbcore.engine.config import Address, Resource
@@ -22,8 +23,6 @@ from hbcore.engine.events import Done, Outcome
 
 Finding = tuple[Outcome, str, Mapping[str, str]]  # outcome, code for `words`, its arguments
 Say = Callable[..., str]
-Found = tuple[Path, Kind]
-Find = Callable[[str], Found | None]
 
 _ADDRESS = "address"
 _CERTAIN_OR_NOT = {Outcome.OK: "script-done", Outcome.RUNNING: "script-running", Outcome.STOPPED: "script-stopped"}
@@ -42,8 +41,8 @@ class AddressKeeper(Protocol):
 class Runner:
     """One per daemon, in its running loop.
 
-    `find`: script for a kind, None where there is none (agents.lookup). `say`: words.say, for `Done.detail`. `logs`: see
-    script.environment. `output_dir`: existing folder for what services print that scripts leave running.
+    `say`: words.say, for `Done.detail`. `logs`: see script.environment. `output_dir`: existing folder for what services
+    print that scripts leave running. `init_dir`: where LSB scripts are, None for none.
     """
 
     def __init__(
@@ -53,13 +52,14 @@ class Runner:
         config_dir: Path,
         output_dir: Path,
         addresses: AddressKeeper,
-        find: Find,
         now_ns: Callable[[], int],
         say: Say,
         logs: Mapping[str, str | None] | None = None,
+        init_dir: Path | None = INIT_DIR,
     ) -> None:
         self._addresses = addresses
-        self._find = find
+        self._config_dir = config_dir
+        self._init_dir = init_dir
         self._now_ns = now_ns
         self._say = say
         self._output_dir = output_dir
@@ -117,11 +117,11 @@ class Runner:
             return Outcome.UNKNOWN, "address-unknown", {"ip": wanted.ip, "why": os.strerror(error.errno or 0)}
 
     async def _script(self, op_id: int, resource: Resource, operation: str, timeout_ns: int) -> Finding:
-        found = self._find(resource.kind)
-        if found is None:
+        path = find_script(resource.kind, self._config_dir, self._init_dir)
+        if isinstance(path, Missing):
             outcome = Outcome.FAILED if operation == "start" else Outcome.UNKNOWN
-            return outcome, "script-missing", {"kind": resource.kind}
-        path, kind = found
+            return outcome, "resource-without-script", {"kind": resource.kind, "path": path.path or "-"}
+        kind = Kind.LSB if path.parent == self._init_dir else Kind.HEARTBEAT
         run = self._running[op_id] = Run(path, kind, resource.args, operation, self._environment)
         try:
             result = await run.result(timeout_ns, capture.path_for(self._output_dir, resource.name))

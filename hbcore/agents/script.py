@@ -47,7 +47,7 @@ class Result:
 
 
 def environment(node: str, config_dir: Path, logs: Mapping[str, str | None]) -> dict[str, str]:
-    """What heartbeat hands to its scripts. `logs`: logfile, debugfile, logfacility as configured; absent ones are left out.
+    """What heartbeat hands to its scripts. `logs`: logfile, debugfile, logfacility; absent ones are left out.
 
     HA_FUNCS names a file of Debian's heartbeat package; scripts that source it find it only where it is installed.
     """
@@ -132,10 +132,12 @@ class Run:
 
     async def _ended(self, process: subprocess.Popen[bytes], limit_s: float, streams: tuple[Capture, Capture]) -> bool:
         """Wait until it ended, by its pidfd: no thread, no SIGCHLD, whatever still holds its output."""
+        if process.poll() is not None:
+            return True
         loop = asyncio.get_running_loop()
-        ended = loop.create_future()
+        ended: asyncio.Future[None] = loop.create_future()
         fd = os.pidfd_open(process.pid)
-        loop.add_reader(fd, lambda: ended.done() or ended.set_result(None))
+        loop.add_reader(fd, _resolve, ended)
         deadline = loop.time() + limit_s
         try:
             while process.poll() is None:
@@ -167,6 +169,11 @@ class Run:
     def _unrun(self) -> Outcome:
         """A script that cannot be run started nothing; whether its service runs, or was stopped, is not known."""
         return Outcome.FAILED if self._operation == "start" else Outcome.UNKNOWN
+
+
+def _resolve(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _both(out: Capture, err: Capture) -> str:

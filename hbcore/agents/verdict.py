@@ -1,7 +1,7 @@
 """What a script's answer means. Pure.
 
-Owns the policy for the two classes: a heartbeat script answers `status` by what it prints, an LSB script by its exit code.
-Invariant: an answer that contradicts itself is UNKNOWN, never STOPPED. Must not know processes.
+Owns the policy for the two classes: a heartbeat script answers `status` by what it prints, an LSB script by its exit
+code. Invariant: an answer that contradicts itself is UNKNOWN, never STOPPED. Must not know processes.
 """
 
 from __future__ import annotations

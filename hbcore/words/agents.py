@@ -26,7 +26,7 @@ SENTENCES: dict[str, str] = {
     "script-timeout": "{path} {operation} was killed after {seconds} s; what it left is unknown: {said}",
     "script-killed": "{path} {operation} was killed; what it left is unknown: {said}",
     "script-not-run": "{path} could not be run: {why}",
-    "script-missing": "no script named {kind} is found here",
+    "resource-without-script": "no script for {kind} can be run here (found: {path})",
     "state-newer-format": "{path} was written by a newer version (format {found}, known here: {known});"
     " it is left as it is",
     "state-damaged": "{path} is damaged ({why}); it is left as it is",
