@@ -1,0 +1,62 @@
+"""Sentences of the window."""
+
+SENTENCES: dict[str, str] = {
+    # what an object says
+    "tui-gone": "{name} is no longer part of the status.",
+    "tui-ping-use": "reference address: may veto a takeover, never grants one",
+    "tui-by-cluster": "the cluster itself",
+    "tui-no-alarms": "No alarms.",
+    "tui-no-holes": "no known hole",
+    "tui-values-ours": "chosen by us, the files do not say:",
+    "tui-values-file": "as the files say:",
+    "tui-level-full": "every group is fenced or locked outside",
+    "tui-level-address": "the address is guarded; light groups only",
+    "tui-level-classic": "a takeover presumes; vetoes stand in for proof",
+    "tui-level-none": "no control and no veto",
+    "tui-pin-until-time": "pinned to {node} by {by} until {until}; H sends it home",
+    "tui-pin-until-clear": "pinned to {node} by {by}; H sends it home",
+    # waiting, and being told why
+    "tui-waiting": "Waiting for the first status from {target} ...",
+    "tui-no-daemon": "No status yet from {target}: {reason}",
+    "tui-no-events": "No events yet.",
+    "tui-no-groups": "No groups configured.",
+    "tui-nothing-kept": "The filter {filter} keeps nothing. Esc clears it.",
+    "tui-viewer": "Your role is viewer: the node lets you look, not act.",
+    "tui-not-connected": "Not connected: nothing can be changed now.",
+    "tui-select-node": "Select a node first (pane 1).",
+    "tui-select-group": "Select a group first (pane 2).",
+    "tui-no-other-node": "There is no other node to move {group} to.",
+    "tui-copied": "Copied: {text}",
+    "tui-ime": "Input method is on: switch it off (Shift or Ctrl+Space), or use the F-keys and Ctrl+P.",
+    "tui-settling": "The plan runs on; line 2 says pending until it has settled.",
+    # the plan dialog
+    "tui-plan-asking": "Asking {node} what would happen ...",
+    "tui-plan-refused": "Refused: {why}",
+    "tui-plan-changed": "The state changed meanwhile; this is the new plan. Read it again, then y.",
+    "tui-plan-nothing": "Nothing would change.",
+    "tui-plan-failed": "No answer: {why}",
+    "tui-plan-type": "Type {name} to allow it:",
+    "tui-plan-armed": "Armed in {seconds} s ...",
+    "tui-plan-stale": "The data is {age} old: this needs a view not older than 5 s.",
+    "tui-plan-sent": "Sent, waiting for the answer ...",
+    "tui-plan-running": "Running for {elapsed}. Esc leaves it running.",
+    "tui-plan-done": "Settled after {elapsed}.",
+    "tui-plan-not-ok": "Settled after {elapsed}, not as planned.",
+    "tui-plan-timeout": "Not settled within {elapsed}; it goes on.",
+    "tui-plan-unknown": "The connection was lost while it ran ({why}); the dashboard shows how it ends.",
+    "tui-fence-why": "Declares {node} dead. Only if you have seen that it is powered off: if it is alive, both nodes "
+    "will run the same groups.",
+    # an SSH host nobody knows
+    "tui-host-title": "Unknown SSH host",
+    "tui-host-unknown": "The key of {where} is in no known_hosts file. It shows this fingerprint:",
+    "tui-host-compare": "Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub` on the node's console.",
+    # starting
+    "tui-dumb": "hbtui: TERM={term} cannot show a screen; set TERM (for example xterm-256color) or use --once.",
+    "tui-unreachable": "hbtui: {target}: {why}",
+    # the demo
+    "tui-demo-starting": "Starting two nodes in network namespaces ...",
+    "tui-demo-no-answer-yet": "no answer yet",
+    "tui-demo-scenarios": "hbtui: there is no demo {scenario}; there is: {known}.",
+    "tui-demo-ended": "The lab ended{why}.",
+    "tui-demo-refused": "The lab refused: {why}",
+}
