@@ -125,7 +125,7 @@ class _Reader:
         """A wrong word is shown only beside a near method: else it may be the key itself."""
         word = words[0].lower().replace("-", "").replace("_", "").removeprefix("hmac")
         near = nearest(word, METHODS, 0.6) if len(word) <= 12 else None
-        if near is None and word.startswith("sha"):
+        if word.startswith("sha") and word not in METHODS:
             near = Method.SHA256.value
         if near is None:
             self.found.error(line, "key-method", id=number, methods=", ".join(METHODS))

@@ -43,7 +43,7 @@ def assemble(
     times, chosen = timing.complete(texts.ha_cf.times, ha)
     if texts.ha_cf.auto_failback is None:
         chosen = (*chosen, Chosen("auto_failback", "on", "legacy"))
-    if len(nodes) >= NODES or not texts.ha_cf_failed:
+    if len(nodes) >= NODES:  # else that was told, and every group would follow from it
         _owners(texts.groups, nodes, res)
     _addresses(texts, res)
     _shared(texts.groups, res)

@@ -125,14 +125,14 @@ class _Reader:
         word = line.words[0]
         if written := re.match(r"([A-Za-z_]+)[ \t]*[=:][ \t]*(.*)", line.body):
             name, rest = written[1].lower(), written[2].strip()
-            if name in directives.KNOWN:
+            if name in directives.KNOWN - directives.REFUSED.keys():
                 self.found.error(line.number, "equals-sign", option=name, write=f"{name} {rest or 'VALUE'}")
                 return
         if word not in directives.KNOWN:
             self._unknown(line.number, word)
         elif word in directives.REFUSED:
             self.found.error(line.number, directives.REFUSED[word], option=word)
-        elif len(line.words) == 1:
+        elif not _options(line.words[1:]):
             self.found.error(line.number, "no-value", option=word, example=EXAMPLES.get(word, f"{word} VALUE"))
         elif quoted := next((w for w in line.words if w[0] in "\"'`" or w[-1] in "\"'`"), None):
             self.found.error(line.number, "quotes", word=quoted, write=quoted.strip("\"'`") or "the bare word")
@@ -207,9 +207,9 @@ class _Reader:
             return
         device = self._read(line, option, words[0], values.device)
         group = device and self._read(line, option, words[1], _group)
-        port = group and self._read(line, option, words[2], lambda w: values.whole(w, 1, 65535))
-        ttl = port and self._read(line, option, words[3], lambda w: values.whole(w, 1, MAX_TTL))
-        loop = ttl and self._read(line, option, words[4], lambda w: values.whole(w, 0, 1))
+        port = group and self._read(line, "the port of mcast", words[2], lambda w: values.whole(w, 1, 65535))
+        ttl = port and self._read(line, "the ttl of mcast", words[3], lambda w: values.whole(w, 1, MAX_TTL))
+        loop = ttl and self._read(line, "loop of mcast", words[4], lambda w: values.whole(w, 0, 1))
         if loop is None or not isinstance(port, int) or not isinstance(ttl, int):
             return
         if str(group).startswith("224.0.0."):
@@ -289,7 +289,9 @@ class _Reader:
         if "," in "".join(words):
             self.found.error(line, "media-comma", option=option, write=" ".join([option, *_options(words)]))
         elif not isinstance(values.ipv4(words[0]), Fault):
-            self.found.error(line, "media-device", option=option, word=words[0], write=f"{option} eth0 {words[0]}")
+            self.found.error(
+                line, "media-device", option=option, word=words[0], write=" ".join([option, "eth0", *words])
+            )
         elif len(words) < len(names):
             write = " ".join([option, *words, *example[len(words) :]])
             self.found.error(line, "media-short", option=option, missing=", ".join(names[len(words) :]), write=write)

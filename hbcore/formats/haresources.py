@@ -138,7 +138,9 @@ def _group(words: list[Word], continues: int, found: Findings) -> GroupLine | No
         found.error(first.line, node.code, option="the node of the group", **dict(node.args))
         return None
     if len(words) == 1:
-        found.error(first.line, "group-empty", node=first.text)
+        found.error(
+            first.line, "group-empty-continued" if continues else "group-empty", node=first.text, above=continues
+        )
         return None
     if len(words) > MAX_RESOURCES:
         found.error(first.line, "resource-many", limit=MAX_RESOURCES)
@@ -192,7 +194,7 @@ def _shape(word: str, kind: str, args: list[str]) -> Fault | None:
         return fault("class-later", word=word, cls="systemd")
     if address.looks_like(kind) and args:
         return fault("ip-colons", word=word, write="/".join([kind, *args]))
-    if ":" in kind:
+    if ":" in kind and not address.looks_like(kind):
         return fault("single-colon", word=word, write=_doubled(word))
     if "," in kind:
         return fault("resource-comma", word=word, write=kind.replace(",", " "))

@@ -95,7 +95,7 @@ def lines(text: str, found: Findings, *, anywhere: bool = True, secret: bool = F
         if raw.endswith("\r"):
             raw = raw[:-1]
         if len(raw.encode("utf-8", "surrogatepass")) > MAX_LINE:
-            found.error(number, "line-too-long", limit=MAX_LINE)
+            found.error(number, "config-line-too-long", limit=MAX_LINE)
             yield Line(number, "", raw, faulty=True)
             continue
         body, mark, comment = _cut(raw, anywhere)

@@ -69,6 +69,8 @@ def _relations(timing: Timing, given: Mapping[str, tuple[int, int]], found: Find
         found.error(line["initdead"], "initdead-short", initdead=spell(timing.initdead_ns), deadtime=spell(d))
     if "deadping" in given and timing.deadping_ns <= 2 * h:
         found.error(line["deadping"], "deadping-short", deadping=spell(timing.deadping_ns), least=spell(2 * h + MS))
+    if "warntime" not in given:
+        return
     if timing.warntime_ns >= d:
         found.warning(line["warntime"], "warntime-late", warntime=spell(timing.warntime_ns), write=spell(d // 2))
     elif timing.warntime_ns <= h:

@@ -8,11 +8,12 @@ LINES = {
     "utf16": "the file is saved as UTF-16: save it as UTF-8",
     "not-utf8": "the line holds bytes that are not UTF-8: save the file as UTF-8, or write the line in plain ASCII",
     "not-utf8-comment": "the comment holds bytes that are not UTF-8 (it is skipped): save the file as UTF-8",
-    "line-too-long": "the line is longer than {limit} bytes, where heartbeat would cut it in two: write it shorter",
+    "config-line-too-long": "the line is longer than {limit} bytes, where heartbeat would cut it in two: write it "
+    "shorter",
     "more-problems": "{count} more problems in this file are not listed: mend those above first",
     "escaped-comment": "a comment begins with # alone: write # without the backslash",
     "comment-mark": "{mark} begins no comment here: write # instead",
-    "odd-blank": "a {name} ({number}) from pasted text stands where a plain blank belongs: write a plain blank",
+    "odd-blank": "an odd blank ({name}, {number}) comes from pasted text: write a plain blank",
     "odd-character": "{char} ({name}, {number}) comes from pasted text: write {plain} instead",
     "invisible-character": "an invisible {name} ({number}) stands in this line: delete it or type the line anew",
     "odd-character-secret": "the line holds a character that is not plain ASCII (not shown, it may be part of a key): "
@@ -81,7 +82,7 @@ HA_CF = {
     "node-third": "{node} makes {count} nodes; this version runs exactly two: remove the others, more come later",
     "node-not-here": "this machine is {node}, but the nodes are {nodes}: write {node} (or rename the machine to "
     "{near})",
-    "ping-is-node": "{word} is a node of this cluster, a ping node must be neither: write the router's address",
+    "ping-is-node": "{word} is a node of this cluster, a ping node must be a third machine: write the router's address",
     "ping-is-peer": "{word} is the peer's address in line {other}, a ping node must be a third machine: write the "
     "router's",
     "ping-is-own": "the ping node {word} is this machine, which always answers itself: write the router's address",
@@ -210,6 +211,8 @@ HARESOURCES = {
     "group-node": "there is no node {node} in ha.cf: write one of {nodes}",
     "group-node-near": "there is no node {node} in ha.cf: the nearest is {near}",
     "group-empty": "{node} stands alone, a group needs at least one resource: write `{node} ADDRESS SERVICE`",
+    "group-empty-continued": "{node} stands alone: end line {above} with a backslash if it belongs to that group, or "
+    "write `{node} ADDRESS SERVICE`",
     "group-twice": "{key} already begins the group in line {other}, and a group is known by its first resource: put "
     "both into one line, or begin with another",
     "group-many": "more than {limit} groups: put what belongs together into one line",
