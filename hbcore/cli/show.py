@@ -82,7 +82,7 @@ def stamp(at: float) -> str:
 
 
 def table(rows: Iterable[Row], paint: Paint, indent: str = "  ") -> list[str]:
-    """`rows` in columns; trailing blanks cut."""
+    """`rows` in columns; columns that are empty everywhere and trailing blanks are left out."""
     kept = [list(row) for row in rows]
     widths: list[int] = []
     for row in kept:
@@ -93,7 +93,8 @@ def table(rows: Iterable[Row], paint: Paint, indent: str = "  ") -> list[str]:
     lines = []
     for row in kept:
         last = max((column for column, cell in enumerate(row) if cell), default=0)
-        cells = [paint(cell, cell if c == last else cell.ljust(widths[c])) for c, cell in enumerate(row[: last + 1])]
+        shown = [(cell, widths[c] if c < last else 0) for c, cell in enumerate(row[: last + 1]) if widths[c]]
+        cells = [paint(cell, cell.ljust(width)) for cell, width in shown]
         lines.append(indent + "  ".join(cells))
     return lines
 

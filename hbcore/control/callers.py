@@ -18,6 +18,7 @@ from hbcore.control.schema import Role
 
 GROUP = "haclient"
 _SO_PEERGROUPS = 59  # asm-generic/socket.h, Linux 4.13; the socket module has no name for it
+_MOST = 1024  # bytes Python's getsockopt() takes: 256 groups
 _NO_LOGIN = 0xFFFFFFFF  # "not set", audit(7)
 _UCRED = struct.Struct("3i")
 
@@ -33,10 +34,10 @@ class Caller:
     name: str
 
 
-def operators_gid() -> int | None:
-    """The gid of the group that may operate, None where this machine has no such group."""
+def gid_of(group: str) -> int | None:
+    """None where this machine has no such group."""
     try:
-        return grp.getgrnam(GROUP).gr_gid
+        return grp.getgrnam(group).gr_gid
     except KeyError:
         return None
 
@@ -45,7 +46,7 @@ def caller(sock: socket.socket) -> Caller:
     """Read the credentials of the process that called connect(). OSError where the kernel has none."""
     pid, uid, gid = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     login = _login(pid)
-    return Caller(pid, uid, frozenset({gid, *_groups(sock)}), login, _name(uid if login is None else login))
+    return Caller(pid, uid, frozenset({gid, *_groups(sock, pid)}), login, _name(uid if login is None else login))
 
 
 def role_of(who: Caller, operators: int | None) -> Role | None:
@@ -54,13 +55,17 @@ def role_of(who: Caller, operators: int | None) -> Role | None:
     return "operator" if operators is not None and operators in who.gids else None
 
 
-def _groups(sock: socket.socket) -> list[int]:
-    """The caller's supplementary groups, as they were at connect()."""
+def _groups(sock: socket.socket, pid: int) -> list[int]:
+    """The caller's supplementary groups, as they were at connect(); where those are many, as they are now."""
     try:
-        raw = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 65536 * 4)  # NGROUPS_MAX
+        return list(array("I", sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST)))
     except OSError:
+        pass
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return [int(gid) for line in lines if line.startswith("Groups:") for gid in line.split()[1:]]
+    except (OSError, ValueError):
         return []
-    return list(array("I", raw))
 
 
 def _login(pid: int) -> int | None:

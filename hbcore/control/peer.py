@@ -146,7 +146,8 @@ class Peer:
         try:
             self.send(msgspec.json.encode(self._hello()) + b"\n")
             await self._requests()
-            await self._finish()
+            if not self._writer.is_closing():
+                await self._finish()
         finally:
             pump.cancel()
             for task in self._flight:

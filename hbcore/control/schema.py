@@ -307,7 +307,7 @@ class Request(Struct, frozen=True, kw_only=True, tag_field="jsonrpc", tag="2.0")
 class Response(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="jsonrpc", tag="2.0"):
     """`result` or `error`; a notification carries `method` and `params` and no id. Raw parts are ABSENT, never null."""
 
-    id: int | None | msgspec.UnsetType = msgspec.UNSET
+    id: int | msgspec.UnsetType | None = msgspec.UNSET
     result: msgspec.Raw = ABSENT
     error: RpcError | None = None
     method: str | None = None

@@ -44,13 +44,15 @@ class Backend(Protocol):
 class Server:
     """`await start()`; then `publish` at each change and once a second, `announce` each event; `await close()`."""
 
-    def __init__(self, backend: Backend, path: Path) -> None:
+    def __init__(self, backend: Backend, path: Path, group: str = callers.GROUP) -> None:
+        """Members of `group` are operators."""
         self.backend = backend
         self.path = path
         self.dropped = 0
         self._peers: set[Peer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._operators = callers.operators_gid()
+        self._group = group
+        self._operators = callers.gid_of(group)
         self._listening: asyncio.Server | None = None
         self._inode = 0
 
@@ -108,7 +110,7 @@ class Server:
         who = callers.caller(sock)
         role = callers.role_of(who, self._operators)
         if role is None:
-            await _refuse(writer, -32001, "not-permitted", group=callers.GROUP)
+            await _refuse(writer, -32001, "not-permitted", group=self._group)
             return
         if len(self._peers) >= MAX_CLIENTS - (0 if role == "admin" else KEPT_FOR_ADMIN):
             await _refuse(writer, -32003, "too-many-clients", most=MAX_CLIENTS)

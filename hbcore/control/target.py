@@ -15,7 +15,7 @@ from hbcore.control.endpoint import check_path, default_path
 from hbcore.control.errors import ControlError
 
 # A host name or address: RFC 1123 letters plus "_" (many have it), ":" and "%zone" for IPv6. No leading "-".
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,253}\Z")
+_HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]{0,253}\Z")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]{0,63}\Z")
 
 
