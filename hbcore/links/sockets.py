@@ -7,9 +7,11 @@ Must not know beats.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import struct
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,8 +23,9 @@ SO_TIMESTAMPNS = 64  # the variant of two 64-bit numbers on every word length, L
 IP_PKTINFO = 8
 IP_MULTICAST_ALL = 49
 IP_UNICAST_IF = 50
-TC_PRIO_CONTROL = 7  # linux/pkt_sched.h: ahead of bulk traffic in the device's queue
+TC_PRIO_INTERACTIVE = 6  # linux/pkt_sched.h: ahead of bulk traffic in the device's queue; 7 would take a right
 
+_SIOCGIFCONF = 0x8912  # linux/sockios.h
 _TIMESPEC = struct.Struct("=qq")
 _PKTINFO = struct.Struct("=i4s4s")
 _U32 = struct.Struct("=I")
@@ -51,6 +54,16 @@ class LinkError(Exception):
 def reason(error: OSError) -> str:
     """The system's own words for an error number: data in our sentences, as a file name would be."""
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def own_addresses() -> set[str]:
+    """The IPv4 addresses this machine has now, secondary ones too (SIOCGIFCONF; of the first 1024)."""
+    entry = 16 + max(16, 3 * struct.calcsize("P"))  # struct ifreq: a name, and a union as long as struct ifmap
+    buffer = array("B", bytes(1024 * entry))
+    address, _ = buffer.buffer_info()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        used, _ = struct.unpack("iP", fcntl.ioctl(sock, _SIOCGIFCONF, struct.pack("iP", len(buffer), address)))
+    return {socket.inet_ntoa(buffer[at + 20 : at + 24]) for at in range(0, used, entry)}
 
 
 def stamp(sock: socket.socket) -> None:

@@ -13,7 +13,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hbcore.engine.beat import MAX_BYTES
 from hbcore.engine.config import MS, Link, Media, Timing
@@ -23,11 +23,12 @@ from hbcore.links.sockets import (
     IP_PKTINFO,
     IP_UNICAST_IF,
     SO_RCVBUFFORCE,
-    TC_PRIO_CONTROL,
+    TC_PRIO_INTERACTIVE,
     Clock,
     LinkError,
     Noted,
     noted,
+    own_addresses,
     reason,
     stamp,
 )
@@ -38,7 +39,7 @@ BUFFER_DEADTIMES = 4  # a receive buffer holds the beats of so many deadtimes...
 BUFFER_LEAST = 1 << 20  # ...and never less than this: after a long stall the newest beats are those that found no room
 BEAT_COST = 2304  # bytes of buffer the kernel charges for one queued full-sized beat (skb->truesize), at most
 
-_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.EADDRNOTAVAIL})
+_GONE = frozenset({errno.ENODEV, errno.ENXIO})
 _OPEN_CODES = {errno.EACCES: "link-port-denied", errno.EPERM: "link-port-denied", errno.EADDRINUSE: "link-port-busy"}
 _SEND_CODES = {
     errno.ENETUNREACH: "link-unreachable",
@@ -72,7 +73,7 @@ class Health:
     dropped: int = 0
     own: bool = False
     trouble: str = "link-closed"
-    details: Mapping[str, str] = {}
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 class UdpLinks:
@@ -106,12 +107,12 @@ class UdpLinks:
 
         Raises LinkError: link-port-denied, link-port-busy, link-open-failed. Then nothing stays open.
         """
-        self._check_ns = self._clock.now_ns() + CHECK_NS
         for sock in self._sockets:
             error = sock.open()
             if error is not None and error.code != "link-no-device":
                 self.close()
                 raise error
+        self._look_around()
 
     def close(self) -> None:
         """Close all sockets; `open` opens them again."""
@@ -120,13 +121,18 @@ class UdpLinks:
 
     def send(self, data: bytes) -> None:
         """Send one datagram on every link; what cannot be sent is counted in `health`."""
-        now = self._clock.now_ns()
-        if now >= self._check_ns:
-            self._check_ns = now + CHECK_NS
+        if self._clock.now_ns() >= self._check_ns:
             for sock in self._sockets:
                 sock.check()
+            self._look_around()
         for sock in self._sockets:
             sock.send(data)
+
+    def _look_around(self) -> None:
+        self._check_ns = self._clock.now_ns() + CHECK_NS
+        addresses = own_addresses()
+        for sock in self._sockets:
+            sock.look_for_own(addresses)
 
     def drain(self, most: int = 10_000) -> list[Datagram]:
         """All queued datagrams, those of one socket in order of arrival. At most `most` are read, strays included.
@@ -179,6 +185,7 @@ class _Socket:
 
     def open(self) -> LinkError | None:
         """Open it, or say why that failed; the links' health says it too."""
+        assert self._sock is None, "close first"
         link = self._links[0]
         try:
             self._ifindex = socket.if_nametoindex(link.device)
@@ -192,13 +199,12 @@ class _Socket:
         except OSError as error:
             return self._troubled(self._open_error(error, link))
         self._sock, self._dropped = sock, 0
-        self._look_for_own()
         return self._troubled(None)
 
     def _prepare(self, sock: socket.socket, link: Link) -> None:
         """Options before the bind, so that nothing unstamped or from elsewhere is ever queued."""
         stamp(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, TC_PRIO_CONTROL)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, TC_PRIO_INTERACTIVE)
         sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         sock.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)  # or groups others joined would come here too
         try:
@@ -233,10 +239,10 @@ class _Socket:
             health.trouble, health.details = (error.code, error.details) if error else ("", {})
         return error
 
-    def _look_for_own(self) -> None:
+    def look_for_own(self, addresses: set[str]) -> None:
+        """`addresses`: this machine's."""
         for link in self._links:
-            if link.media is Media.UCAST:
-                self._health[link.name].own = _is_own(link.target)
+            self._health[link.name].own = link.target in addresses
 
     def check(self) -> None:
         """Open what is closed; close what hangs on a device that is gone, or another one of the same name now."""
@@ -247,9 +253,7 @@ class _Socket:
             same = socket.if_nametoindex(self._links[0].device) == self._ifindex
         except OSError:
             same = False
-        if same:
-            self._look_for_own()
-        else:
+        if not same:
             self.close()
             self.open()
 
@@ -319,13 +323,3 @@ class _Socket:
             return None
         named = self._by_source.get(source)
         return named or next((name for name, health in self._health.items() if not health.own), self._links[0].name)
-
-
-def _is_own(address: str) -> bool:
-    """Whether an address is this machine's now: the kernel would speak to it from itself."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
-            sock.connect((address, 9))
-        except OSError:
-            return False
-        return bool(sock.getsockname()[0] == address)
