@@ -34,8 +34,12 @@ IMPURE |= {
 }
 IMPURE |= {"tempfile", "threading", "time", "uuid"}
 
-# Imports every module of a package but its __main__ (which would run), and says what was loaded since the start, and
-# which module of the package asked for what. Libraries that the interpreter's own start-up loads count as asked only.
+# The only module that may load paramiko, imported when it is used.
+SSH = "hbcore.control.ssh_paramiko"
+
+# Imports every module of a package but its __main__ (which would run) and those named after it, and says what was loaded
+# since the start, and which module of the package asked for what. Libraries that the interpreter's own start-up loads
+# count as asked only.
 PROBE = """
 import builtins, importlib, json, pkgutil, sys
 package, stem = sys.argv[1], sys.argv[1] + "."
@@ -52,7 +56,7 @@ builtins.__import__ = watch
 root = importlib.import_module(package)
 done = [package]
 for found in pkgutil.walk_packages(getattr(root, "__path__", []), stem):
-    if not found.name.endswith("__main__"):
+    if not found.name.endswith("__main__") and found.name not in sys.argv[2:]:
         importlib.import_module(found.name)
         done.append(found.name)
 print(json.dumps({"imported": done, "loaded": sorted(set(sys.modules) - before), "asked": sorted(asked)}))
@@ -69,9 +73,14 @@ class Seen:
         return {name.partition(".")[0] for name in self.loaded}
 
 
-def probe(package: str, root: Path = ROOT) -> Seen:
+def probe(package: str, *without: str, root: Path = ROOT) -> Seen:
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, package], cwd=root, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", PROBE, package, *without],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -114,9 +123,15 @@ def test_rooms_load_the_engine_and_themselves_only(room: str) -> None:
 
 
 def test_no_window_and_no_ssh_library_in_hbcore() -> None:
-    seen = probe("hbcore")
+    seen = probe("hbcore", SSH)
     assert {name.split(".")[1] for name in seen.imported if "." in name} >= {"control", "engine", "formats", "words"}
     assert seen.roots() & {"textual", "rich", "hbtui", "screens", "paramiko", "cryptography"} == set()
+
+
+def test_the_ssh_library_has_one_door() -> None:
+    seen = probe("hbcore")
+    doors = {who for who, what in seen.asked if what.partition(".")[0] == "paramiko"}
+    assert doors == {SSH}
 
 
 @pytest.mark.parametrize("package", ["hbtui", "screens"])
@@ -145,10 +160,10 @@ def test_an_impure_engine_would_be_seen(line: str, tmp_path: Path) -> None:
     room.mkdir()
     (room / "__init__.py").write_text("")
     (room / "core.py").write_text(textwrap.dedent(line) + "\n")
-    seen = probe("pretend", tmp_path)
+    seen = probe("pretend", root=tmp_path)
     assert {who for who, _ in impure(seen)} == {"pretend.core"}
 
 
 def test_a_stranger_would_be_seen(tmp_path: Path) -> None:
     (tmp_path / "pretend.py").write_text("import importlib\nimportlib.import_module('yaml')\n")
-    assert "yaml" in strangers(probe("pretend", tmp_path))
+    assert "yaml" in strangers(probe("pretend", root=tmp_path))
