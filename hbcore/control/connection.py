@@ -160,8 +160,9 @@ class Client:
                 if b'"product"' in line:
                     return decode(line, Hello)
                 response = decode_envelope(line, Response)
-                if response.error is not None:
-                    raise ControlError(clean(response.error.data, 64), clean(response.error.message))
+                if response.error is None:
+                    break
+                raise ControlError(clean(response.error.data, 64), clean(response.error.message))
             except MalformedError:
                 break
         raise ControlError("not-a-daemon", where=self.where)
