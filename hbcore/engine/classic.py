@@ -47,8 +47,20 @@ def adopt(world: World, group: Group, now_ns: int) -> None:
     """Boot: what already runs here counts as owned until the peer says better; a stored token alone does not."""
     running = group.running_members()
     group.settle_idle(now_ns)
-    if running:
+    if running and group.released:
+        group.begin_stop(now_ns, Then.YIELD, "abandoned")
+    elif running:
         group.note("group-found", kind="start", resources=", ".join(m.resource.name for m in running))
+
+
+def abandoned(group: Group, epoch: int, now_ns: int) -> None:
+    """Pulse gave the group away while this daemon showed no life: stop what is left of it."""
+    group.token.mine = group.token.confirmed = False
+    group.token.epoch = max(group.token.epoch, epoch)
+    group.released = True
+    if group.phase is not Phase.PROBING and group.phase is not Phase.IDLE:
+        group.note("abandoned", "error", "failure")
+        group.begin_stop(now_ns, Then.YIELD, "abandoned")
 
 
 def _watch_peer(world: World, group: Group, i: Inputs, now_ns: int) -> None:

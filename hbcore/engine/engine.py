@@ -15,6 +15,7 @@ from hbcore.engine.beat import GroupWord, Verdict, Words
 from hbcore.engine.config import ClusterConfig
 from hbcore.engine.effects import Announce, Effect, Gone, Held, Hold, Note, Persist, Prove, Say, Stored
 from hbcore.engine.events import (
+    Abandoned,
     AddressGone,
     Answered,
     Asked,
@@ -153,6 +154,10 @@ class Engine:
                 for group in world.groups.values():
                     if group.address_gone(ip, now_ns):
                         group.note("address-gone", "warning", "failure", ip=ip)
+            case Abandoned(released):
+                for name, epoch in released:
+                    if lost := world.groups.get(name):
+                        classic.abandoned(lost, epoch, now_ns)
             case Seen():
                 self._seen(now_ns, event)
             case Carrier(device, up):

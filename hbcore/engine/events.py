@@ -151,6 +151,13 @@ class Lapsed:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandoned:
+    """Pulse vouched no longer for this daemon and gave these groups away: (group, epoch of that release)."""
+
+    released: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AddressGone:
     """An address of ours is no longer on the host, and we did not take it off."""
 
@@ -188,5 +195,5 @@ class Tick:
 
 Event = (
     Wall | Facts | Heard | Answered | Probed | Seen | Done | Persisted | Stalled | Lapsed | AddressGone | Carrier
-    | Asked | Leave | Tick
+    | Abandoned | Asked | Leave | Tick
 )  # fmt: skip

@@ -98,8 +98,9 @@ class Token:
 @dataclass(slots=True)
 class Group:
     """`released`: my last word about it was a release nobody took yet. `barrier`, `release_barrier`: numbers of the
-    Persist that its start, its release wait for (0 = none). `settled`: alone for long enough, with control ok (O7). `contested`:
-    the peer held it too. `unplanned`: this node took it because the peer was lost."""
+    Persist that its start, its release wait for (0 = none). `settled`: alone for long enough, with control ok (O7).
+    `contested`: the peer held it too. `unplanned`: this node took it because the peer was lost.
+    """
 
     definition: GroupDef
     deadtime_ns: int

@@ -1,8 +1,8 @@
 """Pulse's pure core: which beats count, what the next beat says of freshness, and how long each lease lasts.
 
 Owns order, echo, nonce and replay of beats (safety.md 3), the lease deadlines (6) and for how long a silent daemon is
-vouched for (7). Invariant: it beats if and only if it vouches and renews; a beat that does not echo my nonce, or was seen
-before, changes nothing but which nonce I echo. Must not know sockets, files, clocks, tokens' meaning or the table.
+vouched for (7). Invariant: it beats if and only if it vouches and renews; a beat that does not echo my nonce, or was
+seen before, changes nothing but which nonce I echo. Must not know sockets, files, clocks or the table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 from hbcore.engine.beat import Beat, Frame, Mode, Stand, Words
 from hbcore.engine.config import Timing
 from hbcore.engine.effects import Held, Hold, Prove, Say
-from hbcore.engine.events import Answered, Heard, Lapsed, Stalled
+from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Stalled
 from hbcore.engine.lease import GONE_NS, HUNG_NS, Evidence, lease_of, renewed_until
 
 SENT_KEPT = 1024  # own beats whose send time is remembered
@@ -48,7 +48,7 @@ class AskPing:
 class Tell:
     """An event for the daemon."""
 
-    event: Heard | Answered | Lapsed | Stalled
+    event: Heard | Answered | Lapsed | Stalled | Abandoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Heart:
         self._me, self._cluster = me, cluster
         self._incarnation, self._generation = incarnation, generation
         self._timing = timing
-        self._pings = {name: now_ns for name in pings}
+        self._pings = dict.fromkeys(pings, now_ns)
         self._asked: dict[str, int] = {}
         self._echo_ns = 0
         self._left = False
@@ -279,7 +279,7 @@ class Heart:
         self._words = replace(self._words, mode=Mode.UNMANAGED, groups=tuple(groups))
         self._last_words = LAST_WORDS
         self.renewals = {}
-        return [TakeOff(tuple(r.held.group for r in light.values()))]
+        return [TakeOff(tuple(r.held.group for r in light.values())), Tell(Abandoned(tuple(self.released.items())))]
 
     def _beat(self, now_ns: int) -> list[PulseEffect]:
         assert self._words is not None

@@ -36,6 +36,7 @@ class Probing:
     vetoed: bool = False
     peer_answered_ns: int = 0
     peer_ever_answered: bool = False
+    healthy_rounds: int = 0  # rounds asked while the peer was heard and held it
     foreign_from_ns: int = 0
     foreign_rounds: int = 0
     foreign_macs: tuple[bytes, ...] = ()
@@ -67,6 +68,7 @@ class Probing:
             self.machine_asked_ns = event.begun_ns
         if event.neighbours:
             self.neighbour_asked_ns = event.begun_ns
+        self.healthy_rounds += not suspect
         self._judge_peer(event, peer, suspect)
         self._judge_foreign(event, foreign)
         self.next_ns = event.begun_ns + ROUND_NS

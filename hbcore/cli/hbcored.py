@@ -1,0 +1,109 @@
+"""hbcored: examines the configuration, then is pulse until it is told to leave.
+
+Owns the command line and the incarnation on disk. Invariant: no socket is opened before the configuration was found
+right; SIGTERM releases and hands over, exit 0; SIGHUP reads authkeys again. Must not know beats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from hbcore import __version__
+from hbcore.cli.preflight import examine, render
+from hbcore.engine.config import ClusterConfig, Severity
+from hbcore.engine.keys import Keyring
+from hbcore.formats.load import load
+from hbcore.host import files
+from hbcore.host.pipe import Told
+from hbcore.links.sockets import LinkError
+from hbcore.pulse.loop import Pulse, Start
+from hbcore.words import say
+
+INCARNATION_FORMAT = 1
+MAX_SOCKET_PATH = 107
+RESUME = "HBCORE_RESUME"  # "incarnation:heard_ns", set by a daemon that turns into the next pulse
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    node = (options.node or os.uname().nodename).lower()
+    found = examine(options.config, node)
+    lines = render(found.problems, f"{options.config}/")
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
+    if found.config is None or found.keys is None:
+        print(say("hbcored-refuses", path=str(options.config)), file=sys.stderr)
+        return 1
+    for folder in (options.state, options.runtime):
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    if len(str(options.runtime / "hbcore.sock")) > MAX_SOCKET_PATH:
+        print(say("socket-path-long", path=str(options.runtime), most=MAX_SOCKET_PATH), file=sys.stderr)
+        return 1
+    try:
+        incarnation, generation = _incarnation(options.state)
+        start = Start(
+            node, found.config, found.keys, {kind: str(path) for kind, path in found.scripts.items()},
+            options.config.absolute(), options.state.absolute(), options.runtime.absolute(), incarnation, generation,
+        )  # fmt: skip
+        return Pulse(start, _rereader(options.config, found.config, node)).run()
+    except LinkError as error:
+        print(say(error.code, **error.details), file=sys.stderr)
+    except files.FileTrouble as error:
+        print(say(error.code, **error.args_), file=sys.stderr)
+    except OSError as error:
+        print(say("hbcored-os-error", error=error.strerror or str(error), path=error.filename or "-"), file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hbcored", description=say("hbcored-about"))
+    places = (
+        ("config", "HBCORE_CONFIG", "/etc/ha.d"),
+        ("state", "HBCORE_STATE", "/var/lib/hbcore"),
+        ("runtime", "HBCORE_RUNTIME", "/run/hbcore"),
+    )
+    for name, variable, default in places:
+        value = Path(os.environ.get(variable, default))
+        parser.add_argument(f"--{name}", type=Path, metavar="DIR", default=value, help=say(f"hbcored-{name}"))
+    parser.add_argument("--node", metavar="NAME", default=os.environ.get("HBCORE_NODE"), help=say("hbcored-node"))
+    parser.add_argument("--version", action="version", version=f"hbcored {__version__}")
+    return parser
+
+
+def _incarnation(state: Path) -> tuple[int, int]:
+    """max(stored + 1, unix time), durable before the first beat (safety.md 3); a resumed pulse keeps it."""
+    if resume := os.environ.pop(RESUME, ""):
+        incarnation, generation, _ = (int(part) for part in resume.split(":"))
+        return incarnation, generation + 1
+    path = state / "incarnation.json"
+    stored = files.read(path, INCARNATION_FORMAT, int) or 0
+    incarnation = max(stored + 1, int(time.time()))
+    files.write(path, INCARNATION_FORMAT, incarnation)
+    return incarnation, 0
+
+
+def _rereader(config_dir: Path, running: ClusterConfig, node: str):  # type: ignore[no-untyped-def]
+    def reread() -> tuple[Keyring | None, list[Told]]:
+        """SIGHUP: new keys where authkeys is right; other files are compared, not taken."""
+        loaded = load(config_dir, node)
+        wrong = [p for p in loaded.problems if p.where.file == "authkeys" and p.severity is Severity.ERROR]
+        notes = []
+        if loaded.keys is None or wrong:
+            line = render(wrong)[0] if wrong else "authkeys"
+            notes.append(Told("keys-kept", (("problem", line),), "error", "config"))
+        else:
+            sign = loaded.keys.signer
+            notes.append(Told("keys-taken", (("id", str(sign.id)), ("method", sign.method.value)), "info", "config"))
+        if loaded.config is None or loaded.config.digest() != running.digest():
+            notes.append(Told("files-changed", (), "warning", "config"))
+        return loaded.keys if not wrong else None, notes
+
+    return reread
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,317 @@
+"""The daemon's loop: events in, effects out.
+
+Owns the engine's instance and everything that carries its effects out. Invariant: pulse's messages are all read before
+a timer may judge; effects are carried out in order; nothing in here decides. Must not know the table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, assert_never
+
+from hbcore import __version__
+from hbcore.agents.runner import Runner
+from hbcore.control.schema import Event, Status
+from hbcore.control.server import Server
+from hbcore.daemon import facts
+from hbcore.daemon.backend import Backend
+from hbcore.daemon.journal import Journal
+from hbcore.daemon.snapshot import Extra, snapshot
+from hbcore.engine import events
+from hbcore.engine.config import SECOND
+from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Probe, Prove, Run, Say, Stored
+from hbcore.engine.engine import Engine
+from hbcore.engine.events import Abandoned, AddressGone, Carrier, Persisted, Probed, Sighting, Tick, Wall
+from hbcore.host import clock, files, pipe
+from hbcore.host.address import Addresses
+from hbcore.host.arp import ArpBook
+from hbcore.host.netlink import AddressEvent, LinkEvent, Netlink
+from hbcore.words import say
+
+STATE_FORMAT = 1
+FACTS_S = 5.0
+PUBLISH_S = 1.0
+BURST_S = 0.1  # changes closer together than this are published once
+LATE_NS = 250_000_000
+
+
+class Manager:
+    """One daemon. `status`: exit status once it ended."""
+
+    def __init__(self, sock: socket.socket, hello: pipe.Hello, arguments: dict[str, str], restart: list[str]) -> None:
+        self._pipe = pipe.Pipe(sock)
+        self._hello = hello
+        self._state = Path(arguments["state"]) / "state.json"
+        self._runtime = Path(arguments["runtime"])
+        self._restart = restart
+        self._loop = asyncio.get_running_loop()
+        self._disk = ThreadPoolExecutor(1, "disk")
+        self._extra = Extra(key_bits=hello.key_bits)
+        config = hello.config
+        self._netlink = Netlink()
+        self._addresses = Addresses(self._netlink, [a.ip for g in config.groups for a in g.addresses])
+        self._arp = ArpBook(self._addresses.is_present, self._step)
+        self._addresses.announcer = self._arp
+        self._journal = Journal(hello.node, config.logfile, self._on_event)
+        stored = self._load()
+        now = clock.now_ns()
+        self._engine = Engine(
+            config, hello.node, stored, now, born_ns=hello.born_ns, heard_ns=hello.heard_ns, resumed=hello.resumed,
+            version=__version__,
+        )  # fmt: skip
+        self._backend = Backend(self._engine, self._journal, self._status, self._carry_out)
+        self._server = Server(self._backend, self._runtime / "hbcore.sock")
+        self._runner = Runner(
+            node=hello.node, config_dir=Path(hello.config_dir), output_dir=self._output(), addresses=self._addresses,
+            find=self._find, now_ns=clock.now_ns, say=say,
+            logs={"logfile": config.logfile, "debugfile": config.debugfile, "logfacility": config.logfacility},
+        )  # fmt: skip
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._published = (-1, 0)
+        self._places: list[pipe.Place] = []
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        self._step(Wall(clock.unix_ns()))
+        if self._hello.released:
+            self._step(Abandoned(tuple(self._hello.released.items())))
+        await self._refresh()
+        await self._server.start()
+        self._loop.add_reader(self._pipe.fileno(), self._readable)
+        self._pipe.send(pipe.Ready(pipe.VERSION))
+        self._journal.write(Note("daemon-resumed" if self._hello.resumed else "daemon-started",
+                                 (("version", __version__),), kind="node", about=self._hello.node))  # fmt: skip
+        self._readable()
+        for job in (self._watch_host(), self._housekeeping()):
+            self._spawn(job)
+        try:
+            return await self._ended
+        finally:
+            await self._server.close()
+            self._arp.close()
+            self._netlink.close()
+            self._disk.shutdown(wait=True)
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._reaped)
+
+    def _reaped(self, task: asyncio.Task[None]) -> None:
+        """A job that broke is a bug of ours: the daemon ends, and pulse starts one that asks everything anew."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+    async def _housekeeping(self) -> None:
+        """Once a second a status with its age; every few seconds another look at the host."""
+        looked = self._loop.time()
+        while True:
+            await asyncio.sleep(PUBLISH_S)
+            self._publish(force=True)
+            if self._loop.time() - looked >= FACTS_S:
+                looked = self._loop.time()
+                self._step(Wall(clock.unix_ns()))
+                await self._refresh()
+                self._runner.trim()
+
+    async def _refresh(self) -> None:
+        """What the host says now; told on only where it changed."""
+        found, places = await facts.gather(self._hello.config, self._addresses, self._hello.scripts)
+        self._arp.own = await self._addresses.own_macs()
+        watched: dict[str, list[str]] = {}
+        for group in found.groups:
+            if group.device:
+                ips = [a.ip for g in self._hello.config.groups if g.name == group.group for a in g.addresses]
+                watched.setdefault(group.device, []).extend(ips)
+        with contextlib.suppress(OSError):
+            self._arp.watch(watched)
+        self._step(found)
+        if places != self._places:
+            self._places = places
+            self._pipe.send(pipe.Places(tuple(places)))
+        gateways = {g.control for g in found.groups if g.control} - set(self._hello.config.pings)
+        if gateways:
+            self._pipe.send(pipe.Watch(tuple(sorted(gateways))))
+
+    async def _watch_host(self) -> None:
+        """Addresses somebody else removes, cards that come and go."""
+        ours = {a.ip for g in self._hello.config.groups for a in g.addresses}
+        async for report in self._addresses.reports():
+            if isinstance(report, AddressEvent):
+                if report.ip in ours and not report.added and not report.ours:
+                    await self._gone(report.ip)
+                elif report.ip not in ours:
+                    await self._refresh()
+            elif isinstance(report, LinkEvent):
+                self._step(Carrier(report.device, report.up))
+                await self._refresh()
+            else:
+                for ip in sorted(ours):
+                    await self._gone(ip)
+                await self._refresh()
+
+    async def _gone(self, ip: str) -> None:
+        if not await self._addresses.is_present(ip):
+            self._step(AddressGone(ip, clock.now_ns()))
+
+    # -- the engine ----------------------------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        """Read all that pulse said, in order, before anything else may look at the time."""
+        for message in self._pipe.drain():
+            match message:
+                case pipe.Counts(datagrams, troubles, key_bits, realtime):
+                    self._extra.counters, self._extra.troubles = datagrams, troubles
+                    self._extra.key_bits, self._extra.realtime = key_bits, realtime
+                case pipe.Told(code, args, severity, kind):
+                    self._journal.write(Note(code, args, severity, kind, self._hello.node))
+                case pipe.Asked("leave"):
+                    self._step(events.Leave())
+                case events.Heard() | events.Answered() | events.Lapsed() | events.Stalled() | events.Abandoned():
+                    self._step(message)
+                case _:
+                    pass
+        if self._pipe.closed and not self._ended.done():
+            self._become_pulse()
+
+    def _become_pulse(self) -> None:
+        """Pulse is dead: this process turns into the next one, which starts a daemon that adopts what runs."""
+        self._journal.write(Note("pulse-died", (), "error", "failure", self._hello.node))
+        self._disk.shutdown(wait=True)
+        heard = self._engine.world.peer.heard_ns
+        os.environ["HBCORE_RESUME"] = f"{self._hello.incarnation}:{heard}"
+        os.execv(sys.executable, [sys.executable, *self._restart])
+
+    def _step(self, event: events.Event) -> None:
+        self._carry_out(self._engine.step(clock.now_ns(), event))
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._readable()
+        self._step(Tick())
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            self._do(effect)
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0, self._engine.next_deadline() - clock.now_ns()) / SECOND
+        self._timer = self._loop.call_later(delay, self._tick)
+        self._publish()
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Say() | Hold() | Prove():
+                self._pipe.send(effect)
+            case Run():
+                self._spawn(self._run(effect))
+            case Probe():
+                self._spawn(self._probe(effect))
+            case Persist(number, stored):
+                self._spawn(self._persist(number, stored))
+            case Announce(device, ip):
+                self._arp.announce(device, ip)
+            case Note():
+                self._journal.write(effect)
+            case Gone(clean):
+                self._pipe.send(pipe.Quit(clean))
+                self._loop.call_later(0.2, self._end, 0 if clean else 1)
+            case _:
+                assert_never(effect)
+
+    def _end(self, status: int) -> None:
+        if not self._ended.done():
+            self._ended.set_result(status)
+
+    async def _run(self, run: Run) -> None:
+        done = await self._runner.run(run.op, run.resource, run.operation, run.timeout_ns, run.not_after_ns)
+        self._step(done)
+
+    async def _probe(self, probe: Probe) -> None:
+        targets = list(probe.targets)
+        neighbours: set[str] = set()
+        if probe.neighbours:
+            known = await self._addresses.neighbours(probe.device)
+            neighbours = {n.ip for n in known} - set(targets)
+        result = await self._arp.probe(probe.device, [*targets, *neighbours], probe.source, probe.confirm)
+        if result.trouble:
+            self._loop.call_later(0.1, self._step, Probed(0, result.begun_ns, result.ended_ns))
+            return  # silence after a round that was not sent proves nothing
+        answers = tuple(
+            Sighting(ip, answer.mac, answer.confirmed)
+            for ip, found in result.answers.items() if ip in probe.targets for answer in found
+        )  # fmt: skip
+        others = any(result.answers.get(ip) for ip in neighbours)
+        self._step(Probed(probe.probe, result.begun_ns, result.ended_ns, answers, others))
+
+    async def _persist(self, number: int, stored: Stored) -> None:
+        error = ""
+        try:
+            await self._loop.run_in_executor(self._disk, files.write, self._state, STATE_FORMAT, stored)
+        except OSError as problem:
+            error = problem.strerror or str(problem.errno)
+        self._extra.disk_error = error
+        self._step(Persisted(number, error))
+
+    # -- around it -----------------------------------------------------------------------------------------------------
+
+    def _on_event(self, event: Event) -> None:
+        if hasattr(self, "_server"):
+            self._server.announce(event)
+
+    def _status(self) -> Status:
+        return snapshot(self._engine, self._extra, clock.now_ns())
+
+    def _publish(self, *, force: bool = False) -> None:
+        generation, at = self._published
+        now = clock.now_ns()
+        if force or (generation != self._engine.generation and now - at >= BURST_S * SECOND):
+            self._published = (self._engine.generation, now)
+            if self._server.clients:
+                self._server.publish(self._status())
+
+    def _output(self) -> Path:
+        path = self._runtime / "output"
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+    def _load(self) -> Stored:
+        try:
+            return files.read(self._state, STATE_FORMAT, Stored) or Stored()
+        except files.FileTrouble as trouble:
+            print(say(trouble.code, **trouble.args_), file=sys.stderr, flush=True)
+            raise
+
+
+async def _main(sock: socket.socket, argv: list[str]) -> int:
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    packet = await loop.sock_recv(sock, pipe.MAX_PACKET)
+    hello = pipe.decode(packet)
+    assert isinstance(hello, pipe.Hello) and hello.version == pipe.VERSION, "pulse speaks another version"
+    arguments = {name: argv[argv.index(f"--{name}") + 1] for name in ("state", "runtime")}
+    restart = [
+        "-m", "hbcore.cli.hbcored", "--config", hello.config_dir, "--state", arguments["state"], "--runtime",
+        arguments["runtime"], "--node", hello.node,
+    ]  # fmt: skip
+    return await Manager(sock, hello, arguments, restart).run()
+
+
+def run(sock: socket.socket, argv: list[str]) -> int:
+    """The daemon until it ends; its exit status."""
+    return asyncio.run(_main(sock, argv))

@@ -1,0 +1,187 @@
+"""What pulse and the daemon say to each other, over one SEQPACKET pair.
+
+Owns the messages and their bytes. Invariant: the first message each way carries VERSION; every message is one packet,
+and one that cannot be sent now is dropped and counted, so neither process ever waits for the other.
+Must not know what a message leads to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from hbcore.engine.config import ClusterConfig
+from hbcore.engine.effects import Hold, Prove, Say
+from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Stalled
+
+VERSION = 1
+MAX_PACKET = 1 << 17
+BUFFER = 4 << 20  # holds what pulse tells a daemon that hangs for 5 s, and more
+LIFE_SIGN = b"\x00alive"  # the daemon's first packet, sent before it imports anything
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Pulse's first message: all a daemon needs to begin or to go on. Times: ns of CLOCK_BOOTTIME."""
+
+    version: int
+    node: str
+    config: ClusterConfig
+    config_dir: str
+    scripts: dict[str, str]
+    born_ns: int
+    heard_ns: int
+    resumed: bool
+    incarnation: int
+    key_bits: int
+    released: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The daemon's first real message."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where pulse finds an address it may have to take off."""
+
+    group: str
+    ifindex: int
+    ip: str
+    prefix: int
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """More addresses to ping: gateways that vouch for a group's network."""
+
+    pings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """The daemon is done; `clean`: everything was stopped and released."""
+
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A signal pulse got: "leave"."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something pulse has to say to a person: a code for words, as engine.effects.Note."""
+
+    code: str
+    args: tuple[tuple[str, str], ...] = ()
+    severity: str = "info"
+    kind: str = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Once a second: datagrams by class, and what is wrong with each link ("" = nothing)."""
+
+    datagrams: dict[str, int]
+    troubles: dict[str, tuple[str, dict[str, str]]]
+    key_bits: int
+    realtime: str
+
+
+FromPulse = Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Asked | Told | Counts
+FromDaemon = Ready | Say | Hold | Prove | Places | Watch | Quit
+Message = FromPulse | FromDaemon
+
+_TYPES: dict[str, Any] = {
+    t.__name__: t
+    for t in (
+        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Asked, Told, Counts, Ready, Say, Hold, Prove, Places,
+        Watch, Quit,
+    )
+}  # fmt: skip
+_encoder = msgspec.msgpack.Encoder()
+_outer = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
+_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {}
+
+
+def encode(message: Message) -> bytes:
+    return _encoder.encode((type(message).__name__, message))
+
+
+def decode(packet: bytes) -> Message:
+    """Raises ValueError (msgspec's) for what no version of ours sends."""
+    name, raw = _outer.decode(packet)
+    decoder = _decoders.get(name)
+    if decoder is None:
+        if name not in _TYPES:
+            raise ValueError(name)
+        decoder = _decoders[name] = msgspec.msgpack.Decoder(_TYPES[name])
+    message: Message = decoder.decode(raw)
+    return message
+
+
+class Pipe:
+    """One end. `lost`: messages that found no room; `closed`: the other process is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.lost = 0
+        self.closed = False
+        sock.setblocking(False)
+        for forced, plain in ((32, socket.SO_SNDBUF), (33, socket.SO_RCVBUF)):  # SO_SNDBUFFORCE, SO_RCVBUFFORCE
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER)
+            except PermissionError:
+                sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def send(self, message: Message) -> None:
+        try:
+            self.sock.send(encode(message))
+        except BlockingIOError:
+            self.lost += 1
+        except OSError:
+            self.closed = True
+
+    def drain(self) -> list[Message]:
+        """All queued messages; a life sign is none, but `closed` stays False."""
+        out: list[Message] = []
+        while not self.closed:
+            try:
+                packet = self.sock.recv(MAX_PACKET)
+            except BlockingIOError:
+                break
+            except OSError:
+                packet = b""
+            if not packet:
+                self.closed = True
+            elif packet != LIFE_SIGN:
+                out.append(decode(packet))
+        return out
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.sock.close()
+        self.closed = True
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -1,0 +1,288 @@
+"""Pulse's loop: reads everything, lets the Heart judge, sends.
+
+Owns the sockets, the signals and the order "drain, then judge". Invariant: no decision is taken here and nothing waits:
+a slow disk, a slow daemon or a slow name server cannot delay a beat. Must not know groups beyond their addresses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import ipaddress
+import os
+import select
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hbcore.engine.config import SECOND, ClusterConfig
+from hbcore.engine.effects import Hold, Prove, Say
+from hbcore.engine.events import Answered
+from hbcore.engine.heart import AskPing, Heart, PulseEffect, Send, TakeOff, Tell
+from hbcore.engine.keys import Keyring
+from hbcore.host import clock, pipe, realtime, rtnl
+from hbcore.links.ping import Pinger
+from hbcore.links.udp import UdpLinks
+from hbcore.links.wire import Reject, decode, encode
+from hbcore.pulse.child import Child
+from hbcore.words import say
+
+BYES = 3
+BYE_GAP_S = 0.02
+HANG_KILL_NS = 10 * SECOND  # a daemon that showed no life for so long is ended, so that a new one can adopt
+GIVE_UP_LEAVING_NS = 300 * SECOND
+
+
+Reread = Callable[[], tuple[Keyring | None, list[pipe.Told]]]  # new keys or None, and what to tell
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What pulse starts from. `incarnation` stays over a restart of pulse alone, `generation` counts those."""
+
+    node: str
+    config: ClusterConfig
+    keys: Keyring
+    scripts: dict[str, str]
+    config_dir: Path
+    state_dir: Path
+    runtime_dir: Path
+    incarnation: int
+    generation: int
+
+
+class Pulse:
+    """`run()` returns the exit status."""
+
+    def __init__(self, start: Start, reread: Reread) -> None:
+        self._start = start
+        self._keys = start.keys
+        self._reread = reread
+        now = clock.now_ns()
+        config = start.config
+        self._nodes = sorted(config.nodes)
+        self._peer_at = {name: _address(name) for name in config.pings}
+        self._heart = Heart(
+            me=self._nodes.index(start.node),
+            cluster=config.cluster_id,
+            incarnation=start.incarnation,
+            generation=start.generation,
+            nonce=int.from_bytes(os.urandom(8), "big") or 1,
+            timing=config.timing,
+            pings=tuple(self._peer_at),
+            now_ns=now,
+        )
+        self._born_ns = now
+        self._links = UdpLinks(config.links, config.timing, clock)
+        self._pinger = Pinger(clock)
+        self._child = Child(_arguments(start))
+        self._counts: Counter[str] = Counter()
+        self._places: dict[str, list[pipe.Place]] = {}
+        self._netlink = rtnl.open_socket()
+        self._poll = select.poll()
+        self._signals, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._pending: set[int] = set()
+        self._leaving_ns = 0
+        self._daemon_seen_ns = now
+        self._counted_ns = 0
+        self._exit: int | None = None
+        self._resumed = start.generation > 0
+        self._realtime = ""
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Raises LinkError where a link cannot be opened; everything later is counted or told, never raised."""
+        self._links.open()
+        self._pinger.open()
+        self._realtime = realtime.schedule() or realtime.lock_memory()
+        realtime.protect()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, lambda n, _: self._pending.add(n))
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        for fd in (self._links.fileno(), self._pinger.fileno(), self._signals):
+            self._poll.register(fd, select.POLLIN)
+        gc.collect()
+        gc.freeze()
+        self._birth(clock.now_ns())
+        while self._exit is None:
+            self._turn()
+        self._links.close()
+        return self._exit
+
+    def _turn(self) -> None:
+        now = clock.now_ns()
+        deadline = self._heart.next_deadline(now)
+        if self._child.pipe is None:
+            deadline = min(deadline, max(self._child.due_ns, now))
+        self._poll.poll(max(0, -(-(deadline - now) // 1_000_000)))
+        self._hear()
+        self._obey()
+        now = clock.now_ns()
+        self._handle_signals(now)
+        self._carry_out(self._heart.timer(now))
+        self._look_after_child(now)
+        if now - self._counted_ns >= SECOND:
+            self._counted_ns = now
+            self._count()
+
+    def _birth(self, now: int) -> None:
+        """Start a daemon and tell it all it needs."""
+        child = self._child.start(now)
+        self._poll.register(child.fileno(), select.POLLIN)
+        self._daemon_seen_ns = now
+        start = self._start
+        child.send(
+            pipe.Hello(
+                pipe.VERSION, start.node, start.config, str(start.config_dir), start.scripts, self._born_ns,
+                self._heart.heard_ns, self._resumed, start.incarnation, self._keys.weakest_bits,
+                dict(self._heart.released),
+            )
+        )  # fmt: skip
+        self._resumed = True
+
+    def _look_after_child(self, now: int) -> None:
+        if self._child.pipe is None:
+            if self._leaving_ns:
+                self._finish(1)
+            elif now >= self._child.due_ns:
+                self._birth(now)
+        elif now - self._daemon_seen_ns > HANG_KILL_NS:
+            self._daemon_seen_ns = now
+            self._child.kill()
+        if self._leaving_ns and now - self._leaving_ns > GIVE_UP_LEAVING_NS:
+            self._finish(1)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def _hear(self) -> None:
+        """Everything queued, before anybody is judged."""
+        while True:
+            for datagram in self._links.drain():
+                beat = decode(datagram.data, self._keys, self._start.config.cluster_id, len(self._nodes))
+                if isinstance(beat, Reject):
+                    self._counts[beat.value] += 1
+                    continue
+                kind, tell = self._heart.hear(datagram.link, datagram.at_ns, beat)
+                self._counts[kind.value] += 1
+                if tell is not None:
+                    self._tell(tell)
+            if self._links.dry:
+                break
+        names = {ip: name for name, ip in self._peer_at.items()}
+        for answer in self._pinger.drain():
+            self._tell(self._heart.answered(Answered(names[answer.target], answer.sent_ns, answer.at_ns)))
+
+    def _obey(self) -> None:
+        child = self._child.pipe
+        if child is None:
+            return
+        for message in child.drain():
+            now = clock.now_ns()
+            self._daemon_seen_ns = now
+            match message:
+                case pipe.Ready():
+                    self._heart.daemon_came(now)
+                case Say() | Hold() | Prove():
+                    self._carry_out(self._heart.obey(now, message))
+                case pipe.Places(places):
+                    self._places = {}
+                    for place in places:
+                        self._places.setdefault(place.group, []).append(place)
+                case pipe.Watch(pings):
+                    self._peer_at |= {ip: ip for ip in pings}
+                    self._heart.watch(pings, now)
+                case pipe.Quit(clean):
+                    self._bye()
+                    self._finish(0 if clean else 1)
+                case _:
+                    pass
+        if child.closed and self._exit is None:
+            now = clock.now_ns()
+            self._poll.unregister(child.fileno())
+            self._heart.daemon_went(now)
+            self._child.ended(now)
+
+    # -- doing ---------------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, effects: list[PulseEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(beat):
+                    self._links.send(encode(beat, self._keys.signer))
+                case AskPing(name):
+                    self._pinger.send(self._peer_at[name], clock.now_ns())
+                case Tell():
+                    self._tell(effect)
+                case TakeOff(groups):
+                    self._take_off(groups)
+
+    def _tell(self, tell: Tell) -> None:
+        if self._child.pipe is not None:
+            self._child.pipe.send(tell.event)
+
+    def _take_off(self, groups: tuple[str, ...]) -> None:
+        """The daemon is gone: nobody manages these addresses any more."""
+        for group in groups:
+            for place in self._places.get(group, ()):
+                with contextlib.suppress(OSError):
+                    rtnl.delete_address(self._netlink, place.ifindex, place.ip, place.prefix)
+        print(say("pulse-abandons", groups=", ".join(groups) or "-"), file=sys.stderr, flush=True)
+
+    def _count(self) -> None:
+        if self._child.pipe is not None:
+            troubles = {name: (h.trouble, dict(h.details)) for name, h in self._links.health.items()}
+            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, self._keys.weakest_bits, self._realtime))
+
+    def _bye(self) -> None:
+        """The last words again, in case a copy is lost."""
+        for _ in range(BYES):
+            self._carry_out(self._heart.say_bye(clock.now_ns()))
+            select.select([], [], [], BYE_GAP_S)
+
+    def _finish(self, status: int) -> None:
+        self._exit = status
+
+    # -- signals -------------------------------------------------------------------------------------------------------
+
+    def _handle_signals(self, now: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._signals, 256)
+        pending, self._pending = self._pending, set()
+        if signal.SIGCHLD in pending:
+            self._child.reap()
+        if signal.SIGHUP in pending:
+            self._reload()
+        if pending & {signal.SIGTERM, signal.SIGINT}:
+            if not self._leaving_ns and self._child.pipe is not None:
+                self._leaving_ns = now
+                self._child.pipe.send(pipe.Asked("leave"))
+            elif self._child.pipe is None:
+                self._finish(1)
+
+    def _reload(self) -> None:
+        """New keys are taken when the file is right; a bad one leaves the old keys in force."""
+        keys, notes = self._reread()
+        if keys is not None:
+            self._keys = keys
+        for note in notes:
+            if self._child.pipe is not None:
+                self._child.pipe.send(note)
+
+
+def _arguments(start: Start) -> list[str]:
+    return [
+        "--state", str(start.state_dir), "--runtime", str(start.runtime_dir), "--generation", str(start.generation),
+    ]  # fmt: skip
+
+
+def _address(name: str) -> str:
+    """A ping node's address; names are resolved once, at the start. Raises OSError."""
+    try:
+        return str(ipaddress.IPv4Address(name))
+    except ValueError:
+        return socket.gethostbyname(name)
