@@ -37,7 +37,7 @@ IMPURE |= {"tempfile", "threading", "time", "uuid"}
 # The only module that may load paramiko, imported when it is used.
 SSH = "hbcore.control.ssh_paramiko"
 
-# Imports every module of a package but its __main__ (which would run) and those named after it, and says what was loaded
+# Imports every module of a package but its __main__ (which would run) and those named after it. Says what was loaded
 # since the start, and which module of the package asked for what. Libraries that the interpreter's own start-up loads
 # count as asked only.
 PROBE = """
