@@ -70,7 +70,7 @@ class Manager:
         self._server = Server(self._backend, self._runtime / "hbcore.sock")
         self._runner = Runner(
             node=hello.node, config_dir=Path(hello.config_dir), output_dir=self._output(), addresses=self._addresses,
-            find=self._find, now_ns=clock.now_ns, say=say,
+            now_ns=clock.now_ns, say=say,
             logs={"logfile": config.logfile, "debugfile": config.debugfile, "logfacility": config.logfacility},
         )  # fmt: skip
         self._tasks: set[asyncio.Task[None]] = set()

@@ -39,7 +39,7 @@ SENTENCES: dict[str, str] = {
     "abandoned": "{group}: this node's daemon showed no life, and pulse gave the group away: stopped",
     "start-failed": "{group}: {resource} did not start: {detail}",
     "stop-failed": "{group}: {resource} did not stop: {detail}",
-    "stop-blocked": "{group}: {resource} cannot be stopped; the group is blocked here until `hbctl group clear {group}`",
+    "stop-blocked": "{group}: {resource} cannot be stopped; blocked here until `hbctl group clear {group}`",
     "status-unknown": "{group}: the state of {resource} is not known: {detail}",
     "address-gone": "{group}: somebody removed {ip}; it is put on again",
     "vip-conflict": "{group}: the machine with the hardware address {mac} says that it has {ip}, too",
@@ -111,9 +111,9 @@ SENTENCES: dict[str, str] = {
     "hole-H3": "no ping node and no gateway on its network: nothing withholds a takeover when this node is cut off",
     "hole-H4": "a frozen owner that also loses its network card would go on writing",
     "hole-H5": "a virtual machine that is paused goes on from where it was, until its first heartbeat",
-    "hole-H6": "no kernel guard yet: with everything of ours frozen or killed at once the address keeps answering there; "
-    "the other node is held back and raises an alarm",
-    "hole-H7": "the weakest key in authkeys has {bits} bit: heartbeats can be forged; use sha256 or sha1 with 32 hex digits",
+    "hole-H6": "no kernel guard yet: with everything of ours frozen or killed at once the address keeps answering "
+    "there; the other node is held back and raises an alarm",
+    "hole-H7": "the weakest key in authkeys has {bits} bit: heartbeats can be forged; use 32 hex digits or more",
     "hole-blind": "the address of {peer} never answered this node's probes: a living owner could not be seen",
     "hole-suspended": "neither node reaches {control}: it cannot veto a takeover until it answers again",
     # -- alarms
