@@ -98,24 +98,28 @@ class Netlink:
     def __init__(self) -> None:
         self._factory = _rtnetlink()
         self._ipr = self._factory()
+        self._dumping = asyncio.Lock()  # the kernel answers EBUSY to a second dump on a socket
 
     def close(self) -> None:
         self._ipr.close()
 
     async def links(self) -> list[Link]:
-        found = [_link(message) async for message in await self._ipr.get_links()]
+        async with self._dumping:
+            found = [_link(message) async for message in await self._ipr.get_links()]
         return sorted(found, key=lambda link: link.index)
 
     async def addresses(self) -> list[HostAddress]:
-        return [_address(message) async for message in await self._ipr.get_addr(family=_IPV4)]
+        async with self._dumping:
+            return [_address(message) async for message in await self._ipr.get_addr(family=_IPV4)]
 
     async def neighbours(self, ifindex: int, most: int = 8) -> list[Neighbour]:
         """Machines on that interface that answered the kernel before, the surest first."""
         found: list[tuple[int, Neighbour]] = []
-        async for message in await self._ipr.get_neighbours(family=_IPV4, ifindex=ifindex):
-            mac, ip, state = _mac(message.get("lladdr")), message.get("dst"), int(message["state"])
-            if message["ifindex"] == ifindex and mac and ip and state & _NUD_ANSWERING:
-                found.append((state, Neighbour(ip, mac)))
+        async with self._dumping:
+            async for message in await self._ipr.get_neighbours(family=_IPV4, ifindex=ifindex):
+                mac, ip, state = _mac(message.get("lladdr")), message.get("dst"), int(message["state"])
+                if message["ifindex"] == ifindex and mac and ip and state & _NUD_ANSWERING:
+                    found.append((state, Neighbour(ip, mac)))
         return [neighbour for _, neighbour in sorted(found, key=lambda pair: (pair[0], pair[1].ip))][:most]
 
     async def add(self, ifindex: int, ip: str, prefix: int, broadcast: str, label: str) -> None:
