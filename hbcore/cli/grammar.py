@@ -106,11 +106,12 @@ def _acting(parser: Parser) -> Parser:
 def _split_scope(parser: Parser, found: argparse.Namespace) -> None:
     """`standby`, `standby NODE`, `standby foreign`, `standby NODE foreign`: as hb_standby was typed."""
     words = list(found.words)
-    found.scope = words.pop() if words and words[-1] in SCOPES else "all"
-    found.node = words.pop() if words and found.places == 2 else None
-    if words:
-        near = difflib.get_close_matches(words[-1], SCOPES, 1, 0.4)
-        parser.error(say("usage-scope", given=words[-1], nearest=near[0] if near else "|".join(SCOPES)))
+    found.node = words.pop(0) if words and found.places == 2 and (len(words) > 1 or words[0] not in SCOPES) else None
+    found.scope = words.pop(0) if words else "all"
+    if words or found.scope not in SCOPES:
+        given = words[0] if words else found.scope
+        near = difflib.get_close_matches(given, SCOPES, 1, 0.4)
+        parser.error(say("usage-scope", given=given, nearest=near[0] if near else "|".join(SCOPES)))
 
 
 def _whole(text: str) -> int:

@@ -21,6 +21,7 @@ _INTERRUPTED = 130  # as shells say of SIGINT
 EXITS = {
     "bad-target": USAGE,
     "bad-time": USAGE,
+    "no-such-path": USAGE,
     "control-path-long": USAGE,
     "no-daemon": NO_DAEMON,
     "no-daemon-there": NO_DAEMON,
@@ -45,14 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.command == "check":
-        from hbcore.cli import look
-
-        return look.check(args)
     from hbcore.control.errors import ControlError
 
     try:
-        return _bridge(args) if args.command == "stdio" else _ask_daemon(args)
+        match args.command:
+            case "check":
+                from hbcore.cli import look
+
+                return look.check(args)
+            case "stdio":
+                return _bridge(args)
+            case _:
+                return _ask_daemon(args)
     except ControlError as error:
         if args.json:
             from hbcore.cli.look import put_json

@@ -67,11 +67,11 @@ def moment(text: str, now: float) -> float:
 
     Raises ControlError bad-time.
     """
-    text = text.strip()
+    text = text.strip()[:40]
     if ago := _AGO.match(text):
         return now - float(ago[1]) * _UNIT_S[ago[2]]
     try:
-        if re.fullmatch(r"\d+(\.\d+)?", text) and len(text.partition(".")[0]) >= 9:
+        if re.fullmatch(r"\d{9,11}(\.\d+)?", text):
             return float(text)
         if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", text):
             hour, minute, *rest = map(int, text.split(":"))
@@ -80,7 +80,7 @@ def moment(text: str, now: float) -> float:
             return (at if at.timestamp() <= now else at - timedelta(days=1)).timestamp()
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
-        raise ControlError("bad-time", given=text[:40]) from None
+        raise ControlError("bad-time", given=text) from None
 
 
 async def watch(args: argparse.Namespace, target: Target, ask: Ask | None) -> int:
@@ -133,14 +133,18 @@ def _states(status: Status) -> dict[tuple[str, str], str]:
 
 
 def check(args: argparse.Namespace) -> int:
-    """Exit 1 where there is an error; warnings and notes are shown only."""
-    from hbcore.cli.preflight import examine, render
+    """Exit 1 where there is an error; warnings and notes are only shown. PATH may be one file of the directory."""
+    from hbcore.cli.preflight import as_json, examine, render
 
-    found = examine(Path(args.path), args.node)
+    path = Path(args.path)
+    if not path.exists():
+        raise ControlError("no-such-path", path=path)
+    found = examine(path.parent if path.is_file() else path, args.node).problems
+    if path.is_file():
+        found = tuple(problem for problem in found if problem.where.file == path.name)
     if args.json:
-        for problem, text in zip(found.problems, render(found.problems), strict=True):
-            where = {"file": problem.where.file, "line": problem.where.line}
-            put_json({**where, "severity": problem.severity, "code": problem.code, "text": text})
+        for item in as_json(found):
+            put_json(item)
     else:
-        put_lines(render(found.problems))
-    return 1 if any(problem.severity == "error" for problem in found.problems) else 0
+        put_lines(render(found) or [say("check-good", path=path)])
+    return 1 if any(problem.severity == "error" for problem in found) else 0

@@ -50,6 +50,8 @@ exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""
     "ambiguous-node": "{given} may be any of {fits}; say which.",
     "ambiguous-group": "{given} may be any of {fits}; say which.",
     "bad-time": "{given} is no time: 10m, 2h, 3d (ago), 14:05, 2026-11-22T14:05 or unix seconds.",
+    "no-such-path": "There is no {path}.",
+    "check-good": "{path}: nothing to say against it.",
     # acting
     "fence-no-device": "No fence device is configured, so nothing can switch {node} off. If you have made sure that it "
     "is off, say so: --confirm-off.",

@@ -198,7 +198,7 @@ HELLO = b'{"product":"hbcore","version":"2.1.0","api":"1.9","role":"admin","node
         ([HELLO, b"{" * 10_000 + b"\n"], "bad-answer", "no message of this API"),
         ([HELLO, b'{"id":1,"result":[]}\n'], "bad-answer", "no message of this API"),
         ([HELLO, b"x" * (17 << 20)], "bad-answer", "no message of this API"),
-        ([HELLO, b'{"id":1,"error":{"code":1,"message":"n\\u001b[2J","data":"not-permitted"}}\n'], "not-permitted", "n"),
+        ([HELLO, b'{"id":1,"error":{"code":1,"message":"\\u001b[2J","data":"refused"}}\n'], "refused", "[2J"),
     ],
 )  # fmt: skip
 async def test_what_is_not_a_daemon_of_ours_is_named_in_a_sentence(
