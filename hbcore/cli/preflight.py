@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from hbcore.agents.lookup import Missing, find_script
-from hbcore.engine.config import Address, ClusterConfig, GroupDef, Problem, Severity
+from hbcore.engine.config import ClusterConfig, GroupDef, Problem, Severity
 from hbcore.engine.keys import Keyring
 from hbcore.formats.load import load
 from hbcore.formats.text import Findings
@@ -35,12 +35,13 @@ class Examined:
     problems: tuple[Problem, ...]
 
 
-def examine(config_dir: Path, node: str | None = None, *, here: bool = True) -> Examined:
+def examine(config_dir: Path, node: str | None = None, *, here: bool = True, proc: Path = PROC) -> Examined:
     """Reads a configuration directory and looks whether this machine can run it.
 
     `node`: my own name, which must then be one of the nodes; None asks `uname -n`, and does not insist. `here`: may
     this machine be looked at; its scripts always are then, its network only where it is one of the nodes.
     False for a configuration meant for another machine: only scripts beside it are found, none is missed.
+    `proc`: where the kernel tells of routes, addresses and switches.
     """
     loaded = load(config_dir, node)
     problems = list(loaded.problems)
@@ -50,7 +51,7 @@ def examine(config_dir: Path, node: str | None = None, *, here: bool = True) -> 
         scripts, lost = _scripts(config, config_dir, here)
         problems += (*lost, *_told(config))
         if here and (node or os.uname().nodename).lower() in config.nodes:
-            problems += _network(config)
+            problems += _network(config, proc)
     problems.sort(key=lambda p: (p.where.file, p.where.line))
     failed = any(p.severity is Severity.ERROR for p in problems)
     return Examined(None if failed else config, loaded.keys, scripts, tuple(problems))
@@ -133,42 +134,40 @@ def _lost(missing: Missing, group: GroupDef, config_dir: Path, found: Findings) 
 # -- what this machine tells ----------------------------------------------------------------------------------------
 
 
-def _network(config: ClusterConfig) -> list[Problem]:
+def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
     devices = sorted(name for _, name in socket.if_nameindex())
     ha, res = Findings("ha.cf"), Findings("haresources")
     for link in config.links:
         if link.device not in devices:
             ha.error(link.where.line, "device-missing", device=link.device, devices=", ".join(devices))
-    own = own_addresses()
+    own = own_addresses(proc)
     for ping in config.pings:
         if ping in own:
             ha.error(0, "ping-is-own", word=ping)
-    subnets = own_subnets()
+    subnets = own_subnets(proc)
     for group in config.groups:
         for address in group.addresses:
-            _service(address, group, devices, subnets, res)
+            device = address.device or device_of(address.ip, subnets)
+            if device is None:
+                res.warning(group.where.line, "vip-no-subnet", ip=address.ip)
+            elif device not in devices:
+                listed = ", ".join(devices)
+                res.error(group.where.line, "vip-device-missing", ip=address.ip, device=device, devices=listed)
+            elif silent := _silent(device, arp_ignore(device, proc)):
+                res.warning(group.where.line, "arp-ignore", ip=address.ip, device=device, value=silent)
     return [*ha.close(), *res.close()]
 
 
-def _service(address: Address, group: GroupDef, devices: Sequence[str], subnets: Subnets, found: Findings) -> None:
-    """The interface a virtual address will live on: is it there, and will it answer questions about it?"""
-    device = address.device or device_of(address.ip, subnets)
-    if device is None:
-        found.warning(group.where.line, "vip-no-subnet", ip=address.ip)
-    elif device not in devices:
-        found.error(group.where.line, "vip-device-missing", ip=address.ip, device=device, devices=", ".join(devices))
-    else:
-        ignore = arp_ignore(device)
-        # safety.md 5: 8 never answers; on lo 1 and 2 do not either: the silence would look like a free address
-        if ignore == 8 or (device == "lo" and ignore in (1, 2)):
-            found.warning(group.where.line, "arp-ignore", ip=address.ip, device=device, value=ignore)
+def _silent(device: str, ignore: int) -> int:
+    """safety.md 5: 8 never answers; on lo 1 and 2 do not either. The silence would look like a free address."""
+    return ignore if ignore == 8 or (device == "lo" and ignore in (1, 2)) else 0
 
 
-def own_addresses() -> set[str]:
+def own_addresses(proc: Path = PROC) -> set[str]:
     """This host's IPv4 addresses as the kernel's local table has them; empty where it cannot be read."""
     own: set[str] = set()
     last = ""
-    for line in _read(PROC / "net" / "fib_trie").splitlines():
+    for line in _read(proc / "net" / "fib_trie").splitlines():
         words = line.split()
         if len(words) == 2 and words[0] == "|--":
             last = words[1]
@@ -177,10 +176,10 @@ def own_addresses() -> set[str]:
     return own
 
 
-def own_subnets() -> Subnets:
+def own_subnets(proc: Path = PROC) -> Subnets:
     """Directly connected IPv4 subnets and their devices, the most specific first."""
     subnets = []
-    for line in _read(PROC / "net" / "route").splitlines()[1:]:
+    for line in _read(proc / "net" / "route").splitlines()[1:]:
         words = line.split()
         if len(words) >= 8 and words[2] == "00000000" and words[7] != "00000000":
             # /proc/net/route prints the four bytes of a network-order word as one little-endian number
@@ -193,9 +192,9 @@ def device_of(ip: str, subnets: Subnets) -> str | None:
     return next((device for net, device in subnets if IPv4Address(ip) in net), None)
 
 
-def arp_ignore(device: str) -> int:
+def arp_ignore(device: str, proc: Path = PROC) -> int:
     """The kernel takes the larger of the value for all interfaces and that of the interface."""
-    conf = PROC / "sys" / "net" / "ipv4" / "conf"
+    conf = proc / "sys" / "net" / "ipv4" / "conf"
     read = [_read(conf / name / "arp_ignore").strip() for name in ("all", device)]
     return max((int(text) for text in read if text.isdigit()), default=0)
 

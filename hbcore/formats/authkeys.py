@@ -122,12 +122,16 @@ class _Reader:
         return None
 
     def _method(self, line: int, number: int, words: list[str]) -> None:
-        """A wrong word is shown only beside a near method: else it may be the key itself."""
+        """The word itself is never shown: where the method was forgotten it is the key."""
         word = words[0].lower().replace("-", "").replace("_", "").removeprefix("hmac")
-        near = nearest(word, METHODS, 0.6) if len(word) <= 12 else None
-        if word.startswith("sha") and word not in METHODS:
+        near: str | None = None
+        if word in METHODS:
+            near = word
+        elif re.fullmatch(r"sha[0-9]{1,4}", word):
             near = Method.SHA256.value
+        elif len(word) <= 12 and len(words) > 1:
+            near = nearest(word, METHODS, 0.6)
         if near is None:
             self.found.error(line, "key-method", id=number, methods=", ".join(METHODS))
         else:
-            self.found.error(line, "key-method-near", id=number, word=words[0], near=near, methods=", ".join(METHODS))
+            self.found.error(line, "key-method-near", id=number, near=near, methods=", ".join(METHODS))

@@ -21,6 +21,7 @@ from hbcore.formats.text import Findings, nearest
 
 SCHEMA = "1"
 MAX_DEPTH = 20
+HIDDEN_ENDS = "\r\x85\u2028\u2029"  # line ends to YAML and to nobody else: they would shift every line number
 KEYS = ("schema", "groups")
 GROUP_KEYS = ("weight",)
 LATER = ("profile", "timing", "two_node", "no_quorum", "arbiter", "fencing", "links", "nodes", "ping", "cluster")
@@ -42,8 +43,10 @@ def parse(text: str, file: str = "hbcore.yaml") -> tuple[tuple[Tag, ...], tuple[
     found = Findings(file)
     root = _compose(text, found)
     tags: list[Tag] = []
-    if root is not None and not found.failed:
+    if root is not None:
         tags = _root(root, found)
+    elif not found.failed:  # nothing but blanks and comments
+        found.error(0, "yaml-no-schema", schema=SCHEMA)
     return tuple(tags), found.close()
 
 
@@ -51,6 +54,9 @@ def _compose(text: str, found: Findings) -> yaml.Node | None:
     for number, line in enumerate(text.split("\n"), 1):
         if any("\ud800" <= c <= "\udfff" for c in line):
             found.error(number, "not-utf8")
+            return None
+        if hidden := next((c for c in line.removesuffix("\r") if c in HIDDEN_ENDS), None):
+            found.error(number, "invisible-character", name="line end", number=f"U+{ord(hidden):04X}")
             return None
     try:
         depth = 0

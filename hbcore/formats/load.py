@@ -105,11 +105,12 @@ def _bytes(config_dir: Path, name: str, found: Findings, *, secret: bool) -> byt
     except OSError as why:
         found.error(0, "file-unreadable", why=why.strerror)
         return None
+    facts = os.fstat(fd)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(fd)
+        found.error(0, "file-not-regular")
+        return None
     with os.fdopen(fd, "rb") as stream:
-        facts = os.fstat(stream.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            found.error(0, "file-not-regular")
-            return None
         if secret:
             _guarded(facts, path, found)
         elif facts.st_mode & stat.S_IWOTH:

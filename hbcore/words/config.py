@@ -190,7 +190,7 @@ AUTHKEYS = {
     "key-no-id": "a key's line begins with its number: write for example `1 {method} KEY`",
     "key-no-method": "key {id} has no method, the line is half finished: write `{id} sha256 KEY`",
     "key-method": "key {id} names no known method (not shown, it may be the key): write one of {methods}",
-    "key-method-near": "key {id} has an unknown method {word}, the nearest is {near}: write one of {methods}",
+    "key-method-near": "key {id} names no known method, the nearest is {near}: write one of {methods}",
     "key-missing": "key {id} has no key text, which {method} requires: write one, such as `openssl rand -hex 16` "
     "prints",
     "key-comment": "what begins with # would be the key {id} itself, not a comment: write the key between {method} "
