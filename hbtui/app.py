@@ -273,7 +273,7 @@ class HbApp(App[int]):
             self.push_screen(Page(self.model, message.key))
 
     def action_help(self) -> None:
-        columns = (Column("KEY", 9), Column("ALSO", 6), Column("DOES", 0))
+        columns = (Column("KEY", 5), Column("ALSO", 5), Column("DOES", 0))
         rows = []
         for key in keymap.KEYS:
             able = self.check_action(key.action.partition("(")[0], ())

@@ -25,6 +25,7 @@ class Bar(Static):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
         self.lines: list[Cell] = []
+        self.display = False
 
     def show(self, lines: Sequence[Cell]) -> None:
         if list(lines) == self.lines:

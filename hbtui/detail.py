@@ -171,17 +171,10 @@ def _group(status: Status, group: Group, view: View) -> Lines:
     ]
     lines += said_lines("why", group.why, "warn" if moved(group) or group.state != "started" else "text")
     lines += [pin_line(rule) for rule in status.rules if rule.group == group.name]
+    lines.append(entry("home", (" > ".join(group.prefer), "text")))
+    wishes = (("wanted", group.wanted), ("failback", group.failback), ("epoch", str(group.epoch)))
     lines.append(
-        entry(
-            "home",
-            (" > ".join(group.prefer), "text"),
-            ("   failback ", "muted"),
-            (group.failback, "text"),
-            ("   wanted ", "muted"),
-            (group.wanted, "text"),
-            ("   epoch ", "muted"),
-            (str(group.epoch), "text"),
-        )
+        entry("rules", *(run for label, text in wishes for run in ((label + " ", "muted"), (text + "   ", "text"))))
     )
     for number, resource in enumerate(group.resources):
         mark = look(GROUP, resource.state)
@@ -269,19 +262,21 @@ def _holes(protection: Protection, view: View) -> Lines:
 def protection(status: Status, view: View) -> Lines:
     """Level, every hole in words, then the values that are ours because the files do not say."""
     level = status.protection.level
-    lines: Lines = [entry("level", (level, LEVEL.get(level, "warn")), ("  " + say(f"tui-level-{level}"), "muted"))]
+    lines: Lines = [((level, LEVEL.get(level, "warn")), (": " + say(f"tui-level-{level}"), "muted"))]
     holes = status.protection.holes
-    lines += [((f"  {view.glyphs.warn} ", "warn"), (hole.text, "warn")) for hole in holes]
+    lines += [((f" {view.glyphs.warn} ", "warn"), (hole.text, "warn")) for hole in holes]
     if not holes:
-        lines.append(((f"  {view.glyphs.ok} ", "ok"), (say("tui-no-holes"), "ok")))
+        lines.append(((f" {view.glyphs.ok} ", "ok"), (say("tui-no-holes"), "ok")))
     ours = [value for value in status.values if value.source == "ours"]
     written = [value for value in status.values if value.source == "file"]
     if ours:
-        lines.append(((say("tui-values-ours"), "muted"),))
-    for value in ours:
-        theirs = f"  (heartbeat: {value.heartbeats})" if value.heartbeats else ""
-        lines.append(((f"  {value.option} ", "text"), (value.value, "strong"), (theirs, "muted")))
+        runs: list[tuple[str, str]] = [("ours  ", "muted"), (say("tui-values-ours") + " ", "muted")]
+        for number, value in enumerate(ours):
+            theirs = f" (heartbeat {value.heartbeats})" if value.heartbeats else ""
+            comma = "" if number == len(ours) - 1 else ", "
+            runs += [(f"{value.option} ", "text"), (value.value, "strong"), (theirs + comma, "muted")]
+        lines.append(tuple(runs))
     if written:
         shown = "  ".join(f"{value.option} {value.value}" for value in written)
-        lines.append(((say("tui-values-file") + " ", "muted"), (shown, "text")))
+        lines.append((("files ", "muted"), (shown, "text")))
     return lines

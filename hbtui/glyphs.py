@@ -100,7 +100,7 @@ NODE = {
     "fencing": Look("fence", "alarm", "fencing"),
 }
 HEARD = {
-    "self": ("muted", "answers"),
+    "self": ("muted", "self"),
     "two-way": ("ok", "two-way"),
     "one-way": ("warn", "one-way"),
     "lost": ("bad", "LOST"),

@@ -40,34 +40,32 @@ def top_line(sources: list[Source], current: Source, now: float, wall: float, gl
     """Cluster, role, way in, age of the data, health, clock; then how the other nodes' connections stand."""
     bar: Run = (f" {glyphs.bar} ", "muted")
     status = current.status
-    name = status.cluster if status else current.target
-    runs: list[Run] = [(f" {name or 'cluster'} ", "badge")]
+    runs: list[Run] = [(f" {status.cluster if status else 'hbtui'} ", "badge")]
     right: list[Run] = [(_ROLE[current.role], "calm")] if current.phase != "connecting" else []
-    way = f"{current.transport} {current.name}".strip()
+    short = figures.short_names([node.name for node in status.nodes]) if status else {}
+    way = f"{current.transport} {short.get(current.name, current.name)}".strip()
     parts: list[list[Run]] = [right, [(way, "text")], [freshness(current, now)]]
     if status is not None:
         tone, word = _HEALTH[health(status)]
         parts.append([(word, "muted" if not current.fresh(now) else tone)])
     parts.append([(figures.clock(wall) if width >= 100 else figures.clock(wall)[:5], "muted")])
-    others: list[Run] = []
-    for other in sources:
-        if other is not current:
-            text, tone = freshness(other, now)
-            others += [("  ", "text"), (f"{other.name} ", "muted"), (text, "muted" if tone == "ok" else "warn")]
     tail: list[Run] = []
     for part in parts:
         tail += [bar, *part] if tail and part else part
     room = width - width_of(tuple(runs)) - width_of(tuple(tail)) - 1
-    if width_of(tuple(others)) > room:
-        others = []
-        for other in sources:
-            if other is not current:
-                others += [("  " + other.name, "muted" if other.fresh(now) else "warn")]
-        others = others if width_of(tuple(others)) <= room else []
-    runs += others
+    others = [(short.get(other.name, other.name), freshness(other, now), other.fresh(now)) for other in sources
+              if other is not current]  # fmt: skip
+    said: list[Run] = []
+    for name, (text, _), fresh in others:
+        said += [("  ", "text"), (f"{name} ", "muted"), (text, "muted" if fresh else "warn")]
+    if width_of(tuple(said)) > room:
+        said = [("  " + name, "muted" if fresh else "warn") for name, _, fresh in others]
+    if width_of(tuple(said)) > room:
+        said = []
+    runs += said
     if room < 0:  # very narrow: the age stays, the rest goes
         return (*runs, (" ", "text"), freshness(current, now))
-    return (*runs, (" " * (room - width_of(tuple(others))), "text"), *tail)
+    return (*runs, (" " * (room - width_of(tuple(said))), "text"), *tail)
 
 
 def tiny_line(source: Source, now: float) -> Cell:
@@ -95,13 +93,14 @@ def status_line(status: Status, glyphs: Glyphs, width: int) -> Cell:
     parts.append([("quorum ", "muted"), (mark, tone), (f" {quorum.votes}/{quorum.expected}", tone)])
     holes = len(status.protection.holes)
     level = LEVEL.get(status.protection.level, "warn")
-    spelled = f" {holes} hole{'s' if holes != 1 else ''}" if holes else ""
+    spelled = f", {holes} hole{'s' if holes != 1 else ''}" if holes else ""
     parts.append([("protection ", "muted"), (status.protection.level + spelled, level)])
     parts.append(_count("links", [link.state == "up" for link in status.links], glyphs))
     if status.pings:
         parts.append(_count("ping", [ping.state == "up" for ping in status.pings], glyphs))
     parts.append(_count("groups", [group.state == "started" for group in status.groups], glyphs))
-    parts.append([("pending ", "muted"), (str(status.pending), "busy" if status.pending else "muted")])
+    pending: list[Run] = [("pending ", "muted"), (str(status.pending), "busy" if status.pending else "muted")]
+    parts.insert(0 if status.pending else len(parts), pending)
     if status.coordinator:
         parts.append(
             [
@@ -130,14 +129,14 @@ def _count(name: str, good: list[bool], glyphs: Glyphs) -> list[Run]:
     return runs
 
 
-def alarm_lines(status: Status, glyphs: Glyphs, lag: float, most: int) -> list[Cell]:
-    """Worst first, newest first; the last line says how many more there are."""
+def alarm_lines(status: Status, glyphs: Glyphs, lag: float, most: int, width: int = 0) -> list[Cell]:
+    """Worst first, newest first; the last line says how many more there are. A critical one fills its line."""
     ranked = sorted(status.alarms, key=lambda a: (a.severity != "critical", -a.since))
     lines: list[Cell] = []
     for alarm in ranked[:most]:
         tone = "alarm" if alarm.severity == "critical" else "warn"
         since = figures.duration(status.at + lag - alarm.since)
-        lines.append(((f" {glyphs.band} ", tone), (alarm.text, tone), (f"  for {since}", "muted")))
+        lines.append(((f" {glyphs.band} ", "bad" if tone == "alarm" else tone), (f" {alarm.text}  for {since} ", tone)))
     if len(ranked) > most and lines:
-        lines[-1] = (*lines[-1], (f"  +{len(ranked) - most} more: !", "muted"))
-    return lines
+        lines[-1] = (*lines[-1], (f" +{len(ranked) - most} more: ! ", lines[-1][-1][1]))
+    return [(*line, (" " * (width - width_of(line)), line[-1][1])) for line in lines]

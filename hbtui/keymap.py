@@ -30,24 +30,20 @@ class Key:
 
 
 KEYS = (
-    Key(
-        "node.standby", "s,f5", "Standby", "standby", "Node to standby, or online again; shows the plan first", True, 1
-    ),
+    Key("node.standby", "s,f5", "Standby", "standby", "Node to standby, or online again; plan first", True, 1),
     Key("group.takeover", "t,f6", "Takeover", "takeover", "Bring groups to the selected node; plan first", True, 2),
-    Key("group.move", "m", "Move", "move", "Move the selected group to another node; plan first", True, 3),
-    Key("group.failback", "H", "Home", "home", "Clear the pin and send the group home; plan first", True, 4),
-    Key("group.start", "S", "Start", "start", "Start the selected group; plan first", True),
-    Key("group.stop", "X", "Stop", "stop", "Stop the selected group; plan first, asks for its name", True),
-    Key("node.fence", "F", "Fence", "fence", "Declare the selected node dead: asks for its name, then 3 s", True),
-    Key(
-        "ui.filter", "slash", "Filter", "filter", "Filter: words, !word, state:failed node:n home:n moved:yes", False, 5
-    ),
+    Key("group.move", "m", "Move", "move", "Move the group to another node; plan first", True, 3),
+    Key("group.failback", "H", "Home", "home", "Clear the pin, send the group home; plan first", True, 4),
+    Key("group.start", "S", "Start", "start", "Start the group; plan first", True),
+    Key("group.stop", "X", "Stop", "stop", "Stop the group; plan first, type its name", True),
+    Key("node.fence", "F", "Fence", "fence", "Declare the node dead; type its name, then 3 s", True),
+    Key("ui.filter", "slash", "Filter", "filter", "Filter: words !word state:failed node:n moved:yes", False, 5),
     Key("ui.command", "colon,ctrl+p", "Command", "command_palette", "All actions and objects, by typing", False, 6),
     Key("ui.events", "l", "Events", "events", "Events of the selection only; again or Esc: all", False, 7),
     Key("ui.zoom", "z,plus,underscore", "Zoom", "zoom", "Zoom the pane, and back", False, 8),
     Key("ui.help", "question_mark,f1", "Help", "help", "This list; Enter runs the line", False, 9),
     Key("ui.quit", "q,ctrl+q", "Quit", "quit", "Quit; a running plan goes on", False, 10),
-    Key("ui.back", "escape", "Back", "go_back", "Clear the filter, then the zoom, then one level up; never quits"),
+    Key("ui.back", "escape", "Back", "go_back", "Clear filter, then zoom, then one level up"),
     Key("ui.fold", "o", "Fold", "fold", "Show or hide the resources of the group"),
     Key("ui.copy", "y", "Copy", "copy", "Copy the hbctl line for the selection (OSC 52)"),
     Key("ui.alarm", "exclamation_mark", "Alarms", "alarm", "The alarms, worst first"),
@@ -57,7 +53,7 @@ KEYS = (
     Key("pane.groups", "2", "Groups", "pane(2)", "Pane 2: groups and resources"),
     Key("pane.detail", "3", "Detail", "pane(3)", "Pane 3: detail of the selection"),
     Key("pane.events", "4", "Events", "pane(4)", "Pane 4: events"),
-    Key("pane.protection", "5", "Protection", "pane(5)", "Pane 5: protection, its holes, values chosen by us"),
+    Key("pane.protection", "5", "Protection", "pane(5)", "Pane 5: protection, holes, values chosen by us"),
     Key(
         "demo.power",
         "P,f2",

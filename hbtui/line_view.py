@@ -9,8 +9,10 @@ from __future__ import annotations
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style as RichStyle
+from textual.content import Content
 from textual.geometry import Region
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 from textual.style import Style
 
@@ -19,16 +21,38 @@ from hbtui.glyphs import UNICODE, Glyphs
 from hbtui.rows import Cell
 
 
+class PlainScrollBar(ScrollBarRender):
+    """Whole cells only: Textual's has eighths of a block, which are no ASCII."""
+
+    VERTICAL_BARS = [" "] * 8
+
+
 class LineView(ScrollView, can_focus=True):
     """`stale`: old data, so everything is grey and the empty part hatched."""
 
     def __init__(self, title: str, glyphs: Glyphs = UNICODE, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.border_title = title
+        self._title = ""
+        self.entitle(title)
         self.glyphs = glyphs
         self.stale = False
         self.painted = 0  # lines painted so far; tests and the benchmark read it
         self._styles_of: dict[tuple[str, bool], RichStyle] = {}
+
+    @property
+    def text_width(self) -> int:
+        """Cells of a line, without the scrollbar where there is one."""
+        return self.scrollable_content_region.width
+
+    def entitle(self, text: str) -> None:
+        """The border's title. Textual repaints the whole widget for it and reads a str as markup: so neither."""
+        if text != self._title:
+            self._title = text
+            self.border_title = Content(text)
+
+    def on_mount(self) -> None:
+        if self.glyphs.ascii:
+            self.vertical_scrollbar.renderer = PlainScrollBar  # type: ignore[misc]
 
     def set_stale(self, stale: bool) -> None:
         if stale != self.stale:

@@ -103,6 +103,8 @@ class LiveTable(LineView):
 
     def _selectable(self, index: int, way: int) -> int:
         """The nearest row from `index` on that is no note, looking in the direction `way` first; -1: there is none."""
+        if not self.rows:
+            return -1
         last = len(self.rows) - 1
         index = max(0, min(index, last))
         ahead, behind = range(index, last + 1), range(index, -1, -1)
@@ -165,7 +167,7 @@ class LiveTable(LineView):
             self.refresh_view_line(index + 1 - self.scroll_offset.y)
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.text_width
         self.painted += 1
         if y == 0:
             return self._strip([((column.title, "muted"),) for column in self.columns], width, False)

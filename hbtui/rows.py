@@ -16,6 +16,7 @@ from hbtui import figures
 from hbtui.filter import Filter
 from hbtui.glyphs import EVENT, GROUP, HEARD, LINK, NODE, PING, SEVERITY, Glyphs, look
 from hbtui.spark import History, Run, spark
+from hbtui.wrap import wrap
 
 Cell = tuple[Run, ...]
 EMPTY: Cell = ()
@@ -86,6 +87,7 @@ def since_age(status: Status, view: View, since: float | None) -> float | None:
 # --- nodes, links, ping nodes ---------------------------------------------------------------------------------------
 
 SPARK_CELLS = 12
+WIDE_ROW = 74  # cells: from here rows have one column more
 
 
 def node_columns(width: int) -> tuple[Column, ...]:
@@ -96,7 +98,7 @@ def node_columns(width: int) -> tuple[Column, ...]:
         Column("LATENCY 60 s", SPARK_CELLS),
         Column("LAST", 8, right=True),
     )
-    return (*columns, Column("RUNS", 18)) if width >= 74 else columns
+    return (*columns, Column("RUNS", 18)) if width >= WIDE_ROW else columns
 
 
 def node_rows(status: Status, view: View) -> list[Row]:
@@ -107,10 +109,10 @@ def node_rows(status: Status, view: View) -> list[Row]:
         links = [link for link in status.links if link.peer == node.name]
         if view.keep is None or view.keep(node_fields(node)):
             rows.append(_node_row(status, view, node, links, short))
-            rows += _note(f"why:node:{node.name}", node.why, node.state not in ("online", "standby"))
+            rows += note_rows(f"why:node:{node.name}", sayings(node.why), node.state not in ("online", "standby"), view)
             for link in links:
                 rows.append(_link_row(status, view, link))
-                rows += _note(f"why:{link_key(link)}", _reason(link), True)
+                rows += note_rows(f"why:{link_key(link)}", link.reason or "", True, view)
     for ping in status.pings:
         if view.keep is None or view.keep({"name": ping.name, "state": ping.state, "kind": "ping"}):
             rows.append(_ping_row(status, view, ping))
@@ -130,7 +132,7 @@ def _node_row(status: Status, view: View, node: Node, links: Sequence[Link], sho
     latency = EMPTY if best is None or len(links) < 2 else _spark(status, view, link_key(best))
     last = cell(figures.latency(best.rtt_ms) if best and len(links) > 1 else "", _latency_tone(status, best))
     cells: tuple[Cell, ...] = (name, cell(shown.word, shown.tone), cell(heard, tone), latency, last)
-    if view.width >= 74:
+    if view.width >= WIDE_ROW:
         runs = [group.name for group in status.groups if group.node == node.name]
         cells = (*cells, cell(" ".join(runs) or "-", "text" if runs else "muted"))
     return Row(f"node:{node.name}", cells)
@@ -143,7 +145,7 @@ def _link_row(status: Status, view: View, link: Link) -> Row:
     latency = _spark(status, view, link_key(link))
     last = cell(figures.latency(link.rtt_ms), _latency_tone(status, link))
     cells = (name, cell(shown.word, shown.tone), late, latency, last)
-    return Row(link_key(link), (*cells, EMPTY) if view.width >= 74 else cells)
+    return Row(link_key(link), (*cells, EMPTY) if view.width >= WIDE_ROW else cells)
 
 
 def _ping_row(status: Status, view: View, ping: Ping) -> Row:
@@ -152,7 +154,7 @@ def _ping_row(status: Status, view: View, ping: Ping) -> Row:
     latency = _spark(status, view, f"ping:{ping.name}")
     last = cell(figures.latency(ping.rtt_ms), "text" if ping.state == "up" else "bad")
     cells = (name, cell(shown.word, shown.tone), cell("ping", "muted"), latency, last)
-    return Row(f"ping:{ping.name}", (*cells, EMPTY) if view.width >= 74 else cells)
+    return Row(f"ping:{ping.name}", (*cells, EMPTY) if view.width >= WIDE_ROW else cells)
 
 
 def _spark(status: Status, view: View, key: str) -> Cell:
@@ -169,14 +171,13 @@ def _latency_tone(status: Status, link: Link | None) -> str:
     return "warn" if link.rtt_ms >= status_ms(status, "warntime", 250.0) else "text"
 
 
-def _reason(link: Link) -> list[Said]:
-    return [Said(code="link", text=link.reason)] if link.reason else []
-
-
-def _note(key: str, said: Sequence[Said], grave: bool) -> list[Row]:
-    if not said:
+def note_rows(key: str, text: str, grave: bool, view: View) -> list[Row]:
+    """A sentence under a row: one line, or up to three where something is wrong."""
+    if not text:
         return []
-    return [Row(key, (cell("     " + sayings(said), "warn" if grave else "muted"),), note=True)]
+    runs: Cell = (("    ", "text"), (text, "warn" if grave else "muted"))
+    lines = wrap(runs, max(20, view.width)) if grave else [runs]
+    return [Row(f"{key}/{number}", (line,), note=True) for number, line in enumerate(lines[:3])]
 
 
 # --- groups and resources -------------------------------------------------------------------------------------------
@@ -184,15 +185,16 @@ def _note(key: str, said: Sequence[Said], grave: bool) -> list[Row]:
 
 def group_columns(width: int, names: Iterable[str]) -> tuple[Column, ...]:
     """`names`: the nodes' short names; ON and HOME take what they need, within reason."""
-    on = min(max([5, *(len(name) for name in names)]), 16 if width >= 74 else 8)
-    return (
-        Column("GROUP / RESOURCE", 0),
+    on = min(max([5, *(len(name) for name in names)]), 16 if width >= WIDE_ROW else 8)
+    columns = (
+        Column("GROUP / RESOURCE", 20 if width >= WIDE_ROW else 0),
         Column("STATE", 9),
         Column("ON", on),
         Column("HOME", on + 2),
         Column("FAIL", 4, right=True),
         Column("SINCE", 6, right=True),
     )
+    return (*columns, Column("WHAT", 0)) if width >= WIDE_ROW else columns
 
 
 def group_rows(status: Status, view: View) -> list[Row]:
@@ -205,10 +207,9 @@ def group_rows(status: Status, view: View) -> list[Row]:
         if view.keep is not None and not kept and not view.keep(fields):
             continue
         rows.append(_group_row(status, view, group, short))
-        if view.folded(group.name):
-            continue
-        rows += [_resource_row(status, view, group, resource, short) for resource in kept]
-        rows += _why_row(group, rules.get(group.name), short)
+        rows += _why_rows(group, rules.get(group.name), short, view)
+        if not view.folded(group.name):
+            rows += [_resource_row(status, view, group, resource, short) for resource in kept]
     return rows
 
 
@@ -244,7 +245,7 @@ def _group_row(status: Status, view: View, group: Group, short: Mapping[str, str
         cell(str(fails), "warn" if fails else "muted"),
         cell(figures.duration(since_age(status, view, group.since)), "muted"),
     )
-    return Row(f"group:{group.name}", cells)
+    return Row(f"group:{group.name}", _with_what(cells, f"{group.weight}", view))
 
 
 def _resource_row(status: Status, view: View, group: Group, resource: Resource, short: Mapping[str, str]) -> Row:
@@ -258,18 +259,21 @@ def _resource_row(status: Status, view: View, group: Group, resource: Resource, 
         cell(str(resource.failcount), "warn" if resource.failcount else "muted"),
         cell(figures.duration(since_age(status, view, resource.since)), "muted"),
     )
-    return Row(f"resource:{group.name}/{resource.name}", cells)
+    return Row(f"resource:{group.name}/{resource.name}", _with_what(cells, resource.detail or resource.agent, view))
 
 
-def _why_row(group: Group, rule: Rule | None, short: Mapping[str, str]) -> list[Row]:
-    parts = [s.text for s in group.why]
-    if rule is not None:
-        parts.append(pin_sentence(rule, short))
-    parts += [s.text for resource in group.resources for s in resource.why]
-    if not parts:
-        return []
+def _with_what(cells: tuple[Cell, ...], what: str, view: View) -> tuple[Cell, ...]:
+    return (*cells, cell(what, "muted")) if view.width >= WIDE_ROW else cells
+
+
+def _why_rows(group: Group, rule: Rule | None, short: Mapping[str, str], view: View) -> list[Row]:
+    parts = [pin_sentence(rule, short)] if rule is not None else []
+    parts += [said.text for said in group.why if rule is None or "pin" not in said.code]
+    parts += [said.text for resource in group.resources for said in resource.why]
     grave = group.state in ("failed", "blocked", "unknown") or moved(group)
-    return [Row(f"why:group:{group.name}", (cell("    " + "; ".join(parts), "warn" if grave else "muted"),), note=True)]
+    if view.folded(group.name) and not grave:
+        return []
+    return note_rows(f"why:group:{group.name}", "; ".join(parts), grave, view)
 
 
 def pin_sentence(rule: Rule, short: Mapping[str, str]) -> str:

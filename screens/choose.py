@@ -8,6 +8,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 
 from hbtui.bar import Bar
@@ -31,7 +32,7 @@ class Choose(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
-            dialog.border_title = self.list_title
+            dialog.border_title = Content(self.list_title)
             yield LiveTable("", self.glyphs, id="list")
             yield Bar(id="hint")
 

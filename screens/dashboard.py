@@ -254,9 +254,8 @@ class Dashboard(Screen[None]):
         if status is not None:
             tiny = not self.visible_panes()
             self.bar("line").show([] if tiny else [header.status_line(status, model.glyphs, width)])
-            band = header.alarm_lines(
-                status, model.glyphs, max(0.0, source.age(now)), 2 if self.size.height >= TALL else 1
-            )
+            most = 2 if self.size.height >= TALL else 1
+            band = header.alarm_lines(status, model.glyphs, max(0.0, source.age(now)), most, width)
             self.bar("alarms").show([] if tiny else band)
             if len(status.alarms) > self.alarm_count:
                 self.app.bell()
@@ -275,25 +274,25 @@ class Dashboard(Screen[None]):
         nodes, groups, events = self.table("nodes"), self.table("groups"), self.table("events")
         empty = say("tui-nothing-kept", filter=model.filter_text) if model.filter_text else ""
         if status is not None:
-            view = model.view(nodes.size.width)
+            view = model.view(nodes.text_width)
             nodes.show(rows.node_columns(view.width), rows.node_rows(status, view))
-            view = model.view(groups.size.width)
+            view = model.view(groups.text_width)
             short = [model.short(node.name) for node in status.nodes]
             groups.show(rows.group_columns(view.width, short), rows.group_rows(status, view))
             online = sum(node.state == "online" for node in status.nodes)
-            nodes.border_title = f"{TITLES['nodes']} {online}/{len(status.nodes)}"
+            nodes.entitle(f"{TITLES['nodes']} {online}/{len(status.nodes)}")
             started = sum(group.state == "started" for group in status.groups)
-            groups.border_title = f"{TITLES['groups']} {started}/{len(status.groups)}"
+            groups.entitle(f"{TITLES['groups']} {started}/{len(status.groups)}")
         nodes.empty_text, groups.empty_text = empty, empty or (say("tui-no-groups") if status else "")
         names = [node.name for node in status.nodes] if status else []
-        view = model.view(events.size.width)
+        view = model.view(events.text_width)
         shown = rows.event_rows(reversed(model.store.events), view, names, model.about)
         events.empty_text = empty or say("tui-no-events")
         events.show(rows.event_columns(view.width), shown)
         about = f" about {model.about}" if model.about else ""
         more = f"  (/ {model.filter_text})" if model.filter_text else ""
         others = "" if self.roomy else "   3 Detail  5 Protection"
-        events.border_title = f"{TITLES['events']}{about}{more}{others}"
+        events.entitle(f"{TITLES['events']}{about}{more}{others}")
 
     def paint_detail(self) -> None:
         model, status = self.model, self.model.status
@@ -301,15 +300,15 @@ class Dashboard(Screen[None]):
             return
         pane = self.text("detail")
         if pane.display:
-            pane.show(detail(status, model.store.events, model.selection, model.view(pane.size.width)))
+            pane.show(detail(status, model.store.events, model.selection, model.view(pane.text_width)))
             kind, _, name = model.selection.partition(":")
-            pane.border_title = f"{TITLES['detail']}: {kind} {name}" if name else TITLES["detail"]
+            pane.entitle(f"{TITLES['detail']}: {kind} {name}" if name else TITLES["detail"])
         pane = self.text("protection")
         level, holes = status.protection.level, len(status.protection.holes)
-        pane.border_title = f"{TITLES['protection']}: {level}" + (f", {holes} holes" if holes else "")
+        pane.entitle(f"{TITLES['protection']}: {level}" + (f", {holes} holes" if holes else ""))
         pane.set_class(LEVEL.get(level) == "bad", "-bad")
         if pane.display:
-            pane.show(protection(status, model.view(pane.size.width)))
+            pane.show(protection(status, model.view(pane.text_width)))
 
     def paint_footer(self) -> None:
         if self.is_mounted:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button
 
@@ -34,7 +35,7 @@ class HostKey(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
-            dialog.border_title = say("tui-host-title")
+            dialog.border_title = Content(say("tui-host-title"))
             yield Bar(id="question")
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="abort", compact=True)

@@ -55,7 +55,7 @@ class Page(Screen[None]):
         status = self.model.status
         if status is not None:
             pane = self.query_one(TextPane)
-            view = self.model.view(pane.size.width)
+            view = self.model.view(pane.text_width)
             pane.show(detail.page(status, self.model.store.events, self.key, view))
         self.query_one("#footer", Bar).show([footer(self, self.model.keymap, self.size.width)])
 

@@ -12,6 +12,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
@@ -112,7 +113,7 @@ class PlanScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
-            dialog.border_title = self.title_text
+            dialog.border_title = Content(self.title_text)
             yield Bar(id="plan-lines")
             yield Input(placeholder="reason (optional), kept with the event", id="reason", max_length=REASON_LENGTH)
             yield Input(id="typed", max_length=100)
@@ -155,10 +156,11 @@ class PlanScreen(ModalScreen[bool]):
         refused = self.plan is None or self.plan.refused is not None
         typed.display = bool(self.must_type) and not running and not refused
         self.query_one("#reason").display = not running and not refused
-        typed.placeholder = say("tui-plan-type", name=self.must_type)
+        typed.placeholder = say("tui-plan-name")
         apply = self.query_one("#apply", Button)
         apply.display = not running and not refused
         apply.disabled = self.blocked_by() is not None
+        self.set_class(self.plan is not None and self.plan.level >= 3, "-grave")
         cancel = self.query_one("#cancel", Button)
         cancel.label = "Close" if running or refused else "Cancel"
         hint = self.blocked_by()
@@ -175,7 +177,12 @@ class PlanScreen(ModalScreen[bool]):
             shown = [("y", "apply"), ("r", "reason"), ("c", "copy command"), ("Esc", "cancel")]
             if self.action.verb in ("standby", "takeover"):
                 shown.insert(1, ("o", "scope"))
-        return tuple(run for key, label in shown for run in ((f" {key}", "key"), (f" {label} ", "muted")))
+        able = self.blocked_by() is None
+        return tuple(
+            run
+            for key, label in shown
+            for run in ((f" {key}", "key" if key != "y" or able else "muted"), (f" {label} ", "muted"))
+        )
 
     def lines(self) -> list[Cell]:
         plan = self.plan
@@ -267,7 +274,7 @@ class PlanScreen(ModalScreen[bool]):
         name = self.must_type
         if name and self.query_one("#typed", Input).value.strip() != name:
             self.armed_at = None
-            return say("tui-plan-type", name=name) + "  (Tab)"
+            return say("tui-plan-type", name=name)
         if self.plan.level >= 4:
             now = self.model.clock()
             self.armed_at = self.armed_at or now + ARM_S
