@@ -254,6 +254,7 @@ async def connect(
         yield client
     finally:
         client.close()
+        await wire.closed()
 
 
 def _wire(to: Target, role: Role | None, ask: Ask | None) -> Wire:

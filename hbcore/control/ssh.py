@@ -122,5 +122,11 @@ class SubprocessSsh:
         for task in self._tasks:
             task.cancel()
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            # kills, and closes the pipes too, which a ProxyCommand that outlives its ssh would keep open
+            self._process._transport.close()  # type: ignore[attr-defined]
+
+    async def closed(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await self._process.wait()

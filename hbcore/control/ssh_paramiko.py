@@ -82,6 +82,9 @@ class ParamikoWire:
         # paramiko's close() joins its thread: not on the event loop's time
         threading.Thread(target=self._shut, daemon=True).start()
 
+    async def closed(self) -> None:
+        """The threads end by themselves; waiting for them is what close() must not do."""
+
     # -- the thread's side
 
     def _run(self, reader: asyncio.StreamReader, opened: asyncio.Future[None]) -> None:

@@ -47,6 +47,9 @@ class Wire(Protocol):
 
     def close(self) -> None: ...
 
+    async def closed(self) -> None:
+        """After close(): what can be tidied up within half a second is."""
+
 
 class LocalWire:
     """The daemon's socket on this machine."""
@@ -72,6 +75,9 @@ class LocalWire:
     def close(self) -> None:
         if self._writer is not None:
             self._writer.transport.abort()
+
+    async def closed(self) -> None:
+        await asyncio.sleep(0)
 
 
 def connect_error(path: Path, error: OSError) -> ControlError:

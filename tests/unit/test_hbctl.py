@@ -222,7 +222,7 @@ def test_events_and_their_time(served: Served) -> None:
 
 
 def test_watch_prints_changes_as_they_come_and_comes_back(served: Served, runtime: Path) -> None:
-    watch = subprocess.Popen([*HBCTL, "watch"], env=served.env, stdout=subprocess.PIPE, text=True)
+    watch = subprocess.Popen([*HBCTL, "watch"], env=served.env, stdout=subprocess.PIPE, bufsize=0)
     try:
         assert watch.stdout is not None
         _until(watch.stdout, "event 5")
@@ -243,7 +243,7 @@ def _until(stream: Any, word: str) -> None:
     end = time.monotonic() + 5
     while time.monotonic() < end:
         ready, _, _ = select.select([stream], [], [], 0.5)
-        if ready and word in stream.readline():
+        if ready and word in stream.readline().decode():
             return
     raise AssertionError(word)
 
