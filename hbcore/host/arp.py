@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from hbcore.engine.config import MS
@@ -46,14 +47,22 @@ class ArpBook:
         self.own = frozenset(own)
         self.unsaid = 0  # sightings above the bound
 
-    def watch(self, addresses: Mapping[str, Iterable[str]]) -> None:
-        """Listen on exactly these devices for ARP about these addresses. Raises OSError (no device, not permitted)."""
+    def watch(self, addresses: Mapping[str, Iterable[str]]) -> dict[str, str]:
+        """Listen on exactly these devices for ARP about these addresses; again after a device came back.
+
+        Gives the devices that cannot be listened on, each with the name of its errno (ENODEV, EPERM).
+        """
+        deaf: dict[str, str] = {}
         for device in set(self._watched) - set(addresses):
             del self._watched[device]
             self._settle(device)
         for device, ips in addresses.items():
             self._watched[device] = frozenset(ips)
-            self._settle(device)
+            try:
+                self._settle(device)
+            except OSError as error:
+                deaf[device] = errno.errorcode.get(error.errno or 0, "EIO")
+        return deaf
 
     def announce(self, device: str, ip: str) -> None:
         """Gratuitous ARP, request and reply form, at 0, 50, 200 ms, 1, 2, 5 s, then one a minute, until `hush`."""
@@ -117,7 +126,7 @@ class ArpBook:
         if port is not None and not port.lost:
             return port
         if port is not None:
-            port.close()
+            self._ports.pop(device).close()
         self._ports[device] = fresh = Port(device, self._heard)
         fresh.listen(self._interesting(device))
         return fresh

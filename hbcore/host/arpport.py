@@ -32,7 +32,7 @@ class Port:
 
     def __init__(self, device: str, heard: Heard) -> None:
         self.device = device
-        self.lost = False  # the interface is gone; a new one of that name needs a new socket
+        self._lost = False
         self._heard = heard
         self._empty_ns = clock.now_ns()
         self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
@@ -44,6 +44,14 @@ class Port:
         except OSError:
             self._sock.close()
             raise
+
+    @property
+    def lost(self) -> bool:
+        """The interface is gone or has another name now; whatever has this name needs a new socket."""
+        try:
+            return self._lost or self._sock.getsockname()[0] != self.device
+        except OSError:
+            return True
 
     @property
     def mac(self) -> bytes:
@@ -62,7 +70,7 @@ class Port:
         try:
             self._sock.send(frame)
         except OSError as error:
-            self.lost = self.lost or error.errno in _LOST
+            self._lost = self._lost or error.errno in _LOST
             return error.errno or errno.EIO
         return 0
 
@@ -91,7 +99,7 @@ class Port:
                 self._empty_ns = clock.now_ns()
                 return False
             except OSError as error:  # ENETDOWN is told once per fall; the socket hears again when the card is up
-                self.lost = self.lost or error.errno in _LOST
+                self._lost = self._lost or error.errno in _LOST
                 return False
             arp = frames.read(frame) if sender[2] != _PACKET_OUTGOING else None
             if arp is not None:

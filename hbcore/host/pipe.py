@@ -37,6 +37,7 @@ class Hello:
     heard_ns: int
     resumed: bool
     incarnation: int
+    generation: int
     key_bits: int
     released: dict[str, int]
 
