@@ -50,8 +50,13 @@ def examine(config_dir: Path, node: str | None = None, *, here: bool = True, pro
     if config is not None:
         scripts, lost = _scripts(config, config_dir, here)
         problems += (*lost, *_told(config))
-        if here and (node or os.uname().nodename).lower() in config.nodes:
+        me = (node or os.uname().nodename).lower()
+        if here and me in config.nodes:
             problems += _network(config, proc)
+        elif here:
+            elsewhere = Findings("ha.cf")
+            elsewhere.note(0, "node-elsewhere", node=me)
+            problems += elsewhere.close()
     problems.sort(key=lambda p: (p.where.file, p.where.line))
     failed = any(p.severity is Severity.ERROR for p in problems)
     return Examined(None if failed else config, loaded.keys, scripts, tuple(problems))

@@ -7,6 +7,7 @@ sentences.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,7 @@ def assemble(
         _owners(texts.groups, nodes, res)
     _addresses(texts, res)
     _shared(texts.groups, res)
+    _digests(texts.groups, res)
     if not texts.groups and not texts.haresources_failed:
         res.warning(0, "no-group")
     tags = _tags(texts, yaml)
@@ -146,6 +148,16 @@ def _shared(groups: Sequence[GroupLine], found: Findings) -> None:
             if seen.get(text, group.name) != group.name:
                 found.warning(line, "script-shared", word=text, group=group.name, other=seen[text])
             seen.setdefault(text, group.name)
+
+
+def _digests(groups: Sequence[GroupLine], found: Findings) -> None:
+    """Beats carry crc32 of a group's name (engine/beat.py): two that agree in it would be taken for one."""
+    seen: dict[int, str] = {}
+    for group in groups:
+        digest = zlib.crc32(group.name.encode())
+        if seen.get(digest, group.name) != group.name:
+            found.error(group.line, "group-digest", group=group.name, other=seen[digest])
+        seen.setdefault(digest, group.name)
 
 
 def _tags(texts: Texts, found: Findings) -> dict[str, Tag]:

@@ -228,15 +228,11 @@ def _unique(resources: list[Resource]) -> tuple[Resource, ...]:
 
 
 def _named(groups: list[GroupLine]) -> tuple[GroupLine, ...]:
-    count = Counter(_first_name(g) for g in groups)
-    return tuple(
-        replace(g, name=_first_name(g) if count[_first_name(g)] == 1 else _fit(written(g.resources[0]))) for g in groups
-    )
-
-
-def _first_name(group: GroupLine) -> str:
-    first = group.resources[0]
-    return first.name if first.agent == "address" else first.kind
+    """A group goes by its first resource: the bare address, else the word, with its arguments where others begin so."""
+    firsts = [g.resources[0] for g in groups]
+    count = Counter(r.kind for r in firsts if r.agent != "address")
+    names = [r.name if r.agent == "address" else r.kind if count[r.kind] == 1 else _fit(written(r)) for r in firsts]
+    return tuple(replace(group, name=name) for group, name in zip(groups, names, strict=True))
 
 
 def _fit(name: str) -> str:

@@ -215,6 +215,8 @@ HARESOURCES = {
     "write `{node} ADDRESS SERVICE`",
     "group-twice": "{key} already begins the group in line {other}, and a group is known by its first resource: put "
     "both into one line, or begin with another",
+    "group-digest": "groups {other} and {group} have the same digest on the wire: begin one of them with another "
+    "resource",
     "group-many": "more than {limit} groups: put what belongs together into one line",
     "group-weight": "group {group} is {weight}: {why}",
     "weight-known-light": "all in it may run twice for a moment without harm",
@@ -291,6 +293,8 @@ HERE = {
     "ADDRESS` with the router's (hole H3)",
     "one-link": "{link} is the only path for heartbeats: a second mcast or ucast on another wire keeps one cut from "
     "counting",
+    "node-elsewhere": "this machine is {node}, none of the nodes, so its network was not looked at: name one with "
+    "--node",
     "device-missing": "this machine has no device {device}: write one of {devices}",
     "vip-device-missing": "this machine has no device {device} for {ip}: write one of {devices}",
     "vip-no-subnet": "no subnet of this machine holds {ip} now, so it could not be added: write ADDRESS/MASK/DEVICE",

@@ -255,3 +255,39 @@ def test_the_offered_values_are_accepted_and_the_next_ones_are_not(keepalive: in
         assert isinstance(shorter, int)
         assert timing(keepalive=shorter // MS, deadtime=deadtime, initdead=86400_000)[2] == []
         assert timing(keepalive=shorter // MS + 1, deadtime=deadtime, initdead=86400_000)[2] != []
+
+
+@pytest.mark.parametrize(
+    "line, code",
+    [
+        ("cluster a/b", "cluster-bad"),
+        ("mcast et/h0 225.0.0.1 694 1 0", "device-bad"),
+        ("mcast a-device-with-a-long-name 225.0.0.1 694 1 0", "device-bad"),
+        ("mcast eth1 all-hosts 694 1 0", "ipv4-bad"),
+        ("mcast eth1 225.0.0.1 ha-cluster 1 0", "number-bad"),
+        ("mcast eth1 224.0.0.18 694 1 0", "mcast-reserved"),
+        ("udpport 700", "udpport-mcast"),
+        ("node node_3-", "node-bad"),
+        ("node " + "n" * 65, "node-bad"),
+        ("autojoin maybe", "not-one-of"),
+        ("baud 300", "not-one-of"),
+        ("compression lz4", "not-one-of"),
+        ("msgfmt xml", "not-one-of"),
+        ("conn_logd_time 1m", "time-unit-whole"),
+        ("deadping 1.5s", "time-unit"),
+        ("ping 10.0.0.1\nping 10.0.0.1", "ping-twice"),
+        ("ping " + " ".join(f"10.0.0.{n}" for n in range(1, 18)), "ping-many"),
+        ("\n".join(f"mcast eth{n} 225.0.0.1 694 1 0" for n in range(1, 17)), "medium-many"),
+        ("respawn root /usr/lib/heartbeat/mgmtd -v", "respawn-unneeded"),
+        ("node ,", "no-value"),
+        ("env a=1 b=2", "idle-env"),
+        ("stonith_host = * baytech secret", "refused-stonith"),
+    ],
+)
+def test_the_rest_of_the_bounds(line: str, code: str) -> None:
+    assert codes(NODES + line + "\n") == [(2 + len(line.split("\n")), code)]
+
+
+def test_a_fenced_secret_does_not_show() -> None:
+    for line in ("stonith_host * baytech 10.0.0.3 me hunter2", "stonith_host=* baytech 10.0.0.3 me hunter2"):
+        assert "hunter2" not in repr(ha_cf.parse(NODES + line + "\n"))

@@ -26,7 +26,8 @@ def codes(text: str, ha_cf: str = HA_CF, yaml: str = "schema: 1\n") -> list[tupl
     ha, ha_problems = parse_ha_cf(ha_cf)
     groups, problems = haresources.parse(text)
     tags, yaml_problems = parse_yaml(yaml)
-    _, crossed = assemble(Texts(ha, groups, tags))
+    failed = [any(p.severity is Severity.ERROR for p in found) for found in (ha_problems, problems)]
+    _, crossed = assemble(Texts(ha, groups, tags, *failed))
     every = (*ha_problems, *problems, *yaml_problems, *crossed)
     return [(p.where.file, p.where.line, p.code) for p in every]
 
@@ -184,6 +185,30 @@ def test_a_tag_decides() -> None:
 def test_what_groups_share_is_warned_of() -> None:
     assert codes("node1 10.0.0.1 httpd\nnode2 10.0.0.2 httpd\n") == [("haresources", 2, "script-shared")]
     assert codes("node1 10.0.0.1 Filesystem::/a::/b\nnode2 10.0.0.2 Filesystem::/c::/d\n") == []
+
+
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ("backup httpd", "group-node"),
+        ("node1 ht!tpd", "kind-bad"),
+        ("node1 " + "x" * 65, "kind-bad"),
+        ("node1 Filesystem::" + "x" * 256, "resource-long"),
+        ("node1 " + " ".join(f"s{n}" for n in range(64)), "resource-many"),
+        ("-node1 httpd", "node-bad"),
+        ("  httpd::a", "group-no-node"),
+    ],
+)
+def test_the_rest_of_the_bounds(text: str, code: str) -> None:
+    assert codes(text + "\n") == [("haresources", 1, code)]
+
+
+def test_the_number_of_groups_is_bounded() -> None:
+    assert codes("".join(f"node1 s{n}\n" for n in range(65))) == [("haresources", 65, "group-many")]
+
+
+def test_names_that_look_alike_on_the_wire_are_refused() -> None:
+    assert codes("node1 svc1f83d\nnode2 d-172798-x3\n") == [("haresources", 2, "group-digest")]
 
 
 def test_no_group_is_warned_of() -> None:

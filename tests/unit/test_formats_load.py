@@ -169,6 +169,13 @@ def test_every_listed_key_verifies_and_one_signs() -> None:
     )
 
 
+def test_the_length_of_a_key_is_bounded() -> None:
+    assert authkeys.parse("auth 1\n1 sha1 " + "x" * 256 + "\n")[0] is not None
+    keys, problems = authkeys.parse("auth 1\n1 sha1 " + "x" * 257 + "\n")
+    assert keys is None
+    assert [(p.where.line, p.code) for p in problems] == [(2, "key-long")]
+
+
 def test_weak_keys_are_warned_of_in_their_lines() -> None:
     text = f"auth 1\n1 crc\n2 sha1 {HEX}\n3 sha1 {HEX}{HEX}\n4 sha1 {'x' * 22}\n5 md5 {'x' * 21}\n"
     _, problems = authkeys.parse(text)

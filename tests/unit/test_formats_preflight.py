@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -113,6 +114,7 @@ def test_devices_are_looked_at_only_where_this_is_a_node(tmp_path: Path) -> None
     text = BASE["ha.cf"].replace("mcast eth0", "mcast nodev0")
     directory = write(tmp_path / "ha.d", files(text, "node1 192.168.100.100/24/nodev1 httpd\n"))
     assert told(directory) == []  # no node is named and uname -n is none
+    assert "node-elsewhere" in [p.code for p in examine(directory).problems]
     assert told(directory, "node1", here=False) == []
     present = ", ".join(sorted(name for _, name in socket.if_nameindex()))
     assert told(directory, "node1") == [
@@ -164,6 +166,15 @@ def test_an_unusable_script_beside_the_files_is_told_everywhere(tmp_path: Path) 
     (directory / "resource.d" / "httpd").chmod(0o644)
     (line,) = told(directory, here=False)
     assert f"chmod 755 {directory}/resource.d/httpd" in line
+    (directory / "resource.d" / "httpd").unlink()
+    (directory / "resource.d" / "httpd").symlink_to("gone")
+    assert "link to nowhere" in told(directory)[0]
+    (directory / "resource.d" / "httpd").unlink()
+    (directory / "resource.d" / "httpd").mkdir()
+    assert "is a directory" in told(directory)[0]
+    (directory / "resource.d" / "httpd").rmdir()
+    os.mkfifo(directory / "resource.d" / "httpd")
+    assert "no regular file" in told(directory)[0]
 
 
 def test_one_path_is_noted_two_are_not(tmp_path: Path) -> None:
