@@ -29,11 +29,34 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """A process that is not a child of this one: the kernel reaps it, even when this one is no more."""
+
+    pidfd: int
+
+    def signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def wait_dead(self, timeout_s: float = 5.0) -> bool:
+        """Whether it is dead by then (and with a first process all others of its cell); closes the pidfd then."""
+        waiter = select.poll()
+        waiter.register(self.pidfd, select.POLLIN)
+        if not waiter.poll(timeout_s * 1000):
+            return False
+        os.close(self.pidfd)
+        return True
+
+    def forget(self) -> None:
+        os.close(self.pidfd)
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """`pid` is the first process as seen outside the room; `kinds` the namespaces it has for itself."""
+    """`first` is the first process, `pid` its number outside the room; `kinds` the namespaces it has for itself."""
 
     pid: int
-    pidfd: int
+    first: Process
     kinds: int
 
     @property
@@ -42,29 +65,15 @@ class Cell:
         return f"/proc/{self.pid}/ns/net"
 
     def enter(self, kinds: int = 0) -> None:
-        kernel.setns(self.pidfd, kinds or self.kinds)
+        kernel.setns(self.first.pidfd, kinds or self.kinds)
 
     def run(self, argv: Sequence[str], text: str = "") -> str:
         """Runs a short program of the room in this cell's network only. Raises LabError with what it said."""
         return run(argv, text, before=lambda: self.enter(kernel.NEWNET))
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str], log: str) -> None:
-        """Starts a program for good in the cell, output appended to the file `log` there. Raises LabError."""
-
-        def leader() -> None:
-            os.setsid()
-            self.enter()
-            if os.fork():
-                os._exit(0)
-            out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            _standard(os.open("/dev/null", os.O_RDONLY), out, out)
-            os.chdir("/")
-            for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_DFL)
-            os.execvpe(argv[0], list(argv), dict(env))
-
-        child, told = _fork(leader)
-        _finish(child, told, f"start {argv[0]}")
+    def start(self, argv: Sequence[str], env: Mapping[str, str], out: str | int) -> Process:
+        """Starts a program for good in the cell. `out`: a descriptor, or a file there to append to. Raises LabError."""
+        return start(argv, env, out, before=self.enter)
 
     def processes(self) -> list[int]:
         """Every process of the cell's PID namespace but the first, as seen outside."""
@@ -76,23 +85,9 @@ class Cell:
                     found.append(int(name))
         return found
 
-    def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-
-    def wait_dead(self, timeout_s: float = 5.0) -> bool:
-        """Whether the first process, and with it all others, is dead; closes the pidfd then."""
-        waiter = select.poll()
-        waiter.register(self.pidfd, select.POLLIN)
-        if not waiter.poll(timeout_s * 1000):
-            return False
-        os.close(self.pidfd)
-        return True
-
 
 def run(argv: Sequence[str], text: str = "", before: Callable[[], None] | None = None) -> str:
     """Runs a short program with `text` as input, returns its output. Raises LabError when it fails."""
-    environment = {"PATH": PATH, "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(
             list(argv),
@@ -101,7 +96,7 @@ def run(argv: Sequence[str], text: str = "", before: Callable[[], None] | None =
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env={"PATH": PATH, "LC_ALL": "C.UTF-8"},
             preexec_fn=before,  # the lab has one thread
             timeout=20,
         )
@@ -116,31 +111,33 @@ def run(argv: Sequence[str], text: str = "", before: Callable[[], None] | None =
 
 def make(kinds: int, prepare: Callable[[], None]) -> Cell:
     """A new cell; `prepare` runs in its first process before that falls asleep. Raises LabError."""
-    mine, theirs = socket.socketpair()
 
     def first() -> NoReturn:
-        os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         prepare()
         null = os.open("/dev/null", os.O_RDWR)
         _standard(null, null, null)
         os.execv("/usr/bin/sleep", ["sleep", "infinity"])
 
-    def leader() -> None:
-        kernel.unshare(kinds)
-        pid = os.fork()
-        if pid == 0:
-            first()
-        socket.send_fds(theirs, [b"."], [os.pidfd_open(pid)])
+    process = _launch("a new cell", lambda: kernel.unshare(kinds), first)
+    lines = Path(f"/proc/self/fdinfo/{process.pidfd}").read_text().splitlines()
+    return Cell(int(dict(line.split(":", 1) for line in lines)["Pid"]), process, kinds)
 
-    with mine, theirs:
-        child, told = _fork(leader)
-        theirs.close()
-        _, descriptors, _, _ = socket.recv_fds(mine, 1, 1)
-        _finish(child, told, "new cell")
-        (pidfd,) = descriptors
-    fields = dict(line.split(":\t", 1) for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines())
-    return Cell(int(fields["Pid"]), pidfd, kinds)
+
+def start(
+    argv: Sequence[str], env: Mapping[str, str], out: str | int, before: Callable[[], None] = lambda: None
+) -> Process:
+    """Starts a program for good, in the room or where `before` goes; see Cell.start."""
+
+    def program() -> NoReturn:
+        told = os.open(out, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640) if isinstance(out, str) else out
+        _standard(os.open("/dev/null", os.O_RDONLY), told, told)
+        os.chdir("/")
+        for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        os.execvpe(argv[0], list(argv), dict(env))
+
+    return _launch(argv[0], before, program)
 
 
 def _standard(*three: int) -> None:
@@ -148,24 +145,32 @@ def _standard(*three: int) -> None:
         os.dup2(fd, standard)
 
 
-def _fork(body: Callable[[], None]) -> tuple[int, int]:
-    """A child that runs `body`, and what it tells: nothing when all went well (an exec included), else why not."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(write)
-        return pid, read
-    try:
-        body()
-    except BaseException:
-        os.write(write, traceback.format_exc().encode()[-4000:])
-        os._exit(1)
-    os._exit(0)
-
-
-def _finish(child: int, told: int, what: str) -> None:
-    with open(told, "rb") as pipe:
+def _launch(what: str, before: Callable[[], None], body: Callable[[], NoReturn]) -> Process:
+    """A child does `before`, forks, hands us the pidfd and ends; `body` runs in the grandchild, whose parent is then
+    the warden. Returns once `body` has become another program. Raises LabError where it did not."""
+    told, tell = os.pipe()  # closed by exec; until then, why it failed
+    mine, theirs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        try:
+            before()
+            pid = os.fork()
+            if pid == 0:
+                os.setsid()
+                body()
+            socket.send_fds(theirs, [b"."], [os.pidfd_open(pid)])
+        except BaseException:
+            os.write(tell, traceback.format_exc().encode()[-4000:])
+            os._exit(1)
+        os._exit(0)
+    os.close(tell)
+    theirs.close()
+    with mine, open(told, "rb") as pipe:
+        _, descriptors, _, _ = socket.recv_fds(mine, 1, 1)
         said = pipe.read().decode(errors="replace").strip()
     os.waitpid(child, 0)
     if said:
+        for fd in descriptors:
+            os.close(fd)
         raise LabError("lab-command-failed", command=what, said=said)
+    return Process(descriptors[0])

@@ -7,14 +7,14 @@ Times are CLOCK_MONOTONIC seconds, alike in every process of the machine. Invari
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 SHORTEST_S = 0.004  # two lost echoes at one each 2 ms
 SLICE_S = 0.1
-KEPT = 100_000  # slices, 2.7 hours; as many gaps
+KEPT = 50_000  # slices, 1.4 hours; as many gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,10 @@ class Slice:
 
 @dataclass(slots=True)
 class Record:
-    """All that one kind of question brought, in the lab."""
+    """All that one kind of question brought, in the lab; both lists in the order of time."""
 
-    slices: deque[Slice] = field(default_factory=lambda: deque(maxlen=KEPT))
-    gaps: deque[Gap] = field(default_factory=lambda: deque(maxlen=KEPT))
+    slices: list[Slice] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     last: float | None = None
 
     def add(self, message: Mapping[str, Any]) -> None:
@@ -100,6 +100,8 @@ class Record:
         self.gaps.extend(Gap(*g) for g in message["gaps"])
         if message["last"] is not None:
             self.last = message["last"]
+        trim(self.slices)
+        trim(self.gaps)
 
     @property
     def known(self) -> float:
@@ -111,40 +113,33 @@ class Record:
         nothing was ever answered."""
         if self.last is None:
             return None
-        found = [g for g in _newest(self.gaps, since) if g.start < until]
+        found = [g for g in self.gaps[bisect_right(self.gaps, since, key=lambda g: g.end) :] if g.start < until]
         if min(until, self.known) > self.last:
             found.append(Gap(self.last, min(until, self.known), self.gaps[-1].after if self.gaps else "", ""))
         return max(found, key=lambda g: g.seconds, default=None)
 
+    def within(self, since: float, until: float) -> list[Slice]:
+        """The slices told after `since`, up to `until`."""
+        return self.slices[self._at(since) : self._at(until)]
+
     def answers(self, since: float, until: float) -> dict[str, int]:
         """Answers by node in the slices of this time."""
         total: dict[str, int] = {}
-        for piece in _newest_slices(self.slices, since):
-            if piece.t <= until:
-                for node, number in piece.nodes.items():
-                    total[node] = total.get(node, 0) + number
+        for piece in self.within(since, until):
+            for node, number in piece.nodes.items():
+                total[node] = total.get(node, 0) + number
         return total
 
-    def counts(self, since: float, until: float) -> tuple[int, int]:
-        """(questions, answers) between the slices nearest to these times."""
-        before = max((s for s in self.slices if s.t <= since), key=lambda s: s.t, default=None)
-        after = max((s for s in self.slices if s.t <= until), key=lambda s: s.t, default=None)
-        if after is None:
-            return 0, 0
-        start = (before.sent, before.answered) if before else (0, 0)
-        return after.sent - start[0], after.answered - start[1]
+    def counts(self, since: float, until: float) -> tuple[int, int, float]:
+        """(questions, answers, seconds) between the last slices told by these times."""
+        ends = [self.slices[i - 1] if i else Slice(since, 0, 0, {}) for i in (self._at(since), self._at(until))]
+        return ends[1].sent - ends[0].sent, ends[1].answered - ends[0].answered, ends[1].t - ends[0].t
+
+    def _at(self, t: float) -> int:
+        return bisect_right(self.slices, t, key=lambda s: s.t)
 
 
-def _newest(gaps: deque[Gap], since: float) -> Iterable[Gap]:
-    """Gaps that ended after `since`, newest first; they are in order."""
-    for gap in reversed(gaps):
-        if gap.end <= since:
-            return
-        yield gap
-
-
-def _newest_slices(slices: deque[Slice], since: float) -> Iterable[Slice]:
-    for piece in reversed(slices):
-        if piece.t <= since:
-            return
-        yield piece
+def trim(things: list[Any]) -> None:
+    """Bounds a list to twice KEPT; in halves, so that it costs nothing each time."""
+    if len(things) > 2 * KEPT:
+        del things[:KEPT]

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import struct
+from contextlib import suppress
 from typing import Final
 
 # linux/sched.h
@@ -63,6 +64,12 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def die_with_parent() -> None:
     """SIGKILL for me when the thread that forked me ends."""
     _check(_libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl")
+
+
+def hurry() -> None:
+    """A better place in the CPU's queue where I may have it: a delay of a client would look like an outage."""
+    with suppress(OSError):
+        os.nice(-10)
 
 
 def set_link(name: str, up: bool) -> None:

@@ -1,10 +1,10 @@
-"""The lab: nodes on a switch, a ping node, a client, a foreign host; and everything that can be done to them.
+"""The lab: nodes on a switch, a ping node, a client, an observer, a foreign host; and all that can be done to them.
 
 Owns the machines and which faults are in force. Invariant: `state()` is what was done; faults change one at a time.
 Must not know how it is steered (serve.py, once.py).
 
 Addresses follow the tutorial's three files: node N is 192.168.100.N, the ping node and gateway .254, the client .200,
-the address that serves .100.
+the observer .201, the foreign host .66, the address that serves .100.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Literal
 
 from hbcore.lab import cell as cells
@@ -34,6 +36,7 @@ from hbcore.lab.trouble import LabError
 NET = "192.168.100"
 TEMPLATE = Path(__file__).with_name("ha.d")
 MAX_OUTPUT = 1 << 20
+DRAIN_S = 0.05  # for tcpdump to take what the kernel holds for it
 
 
 def hbcored() -> tuple[str, ...]:
@@ -70,6 +73,7 @@ class Lab:
         self._hosts = {
             "ping": _machine("ping", f"ping.{NET}.254", 254),
             "client": _machine("client", "client", 200),
+            "observer": _machine("observer", "observer", 201),
             "foreign": _machine("foreign", "foreign", 66),
         }
         book = [(m.address, m.host) for m in machines]
@@ -77,7 +81,7 @@ class Lab:
         self._cells = {name: self._host(machine) for name, machine in self._hosts.items()}
         names = {n.machine.host: n.machine.name for n in self.nodes.values()}
         names |= {m.mac: m.name for m in (*machines, *self._hosts.values())}
-        self.client = Client(self._cells["client"], plan.address, ECHO_PORT, names)
+        self.client = Client(self._cells["client"], self._cells["observer"], plan.address, ECHO_PORT, names)
         self._frozen: dict[str, Literal["ours", "node"]] = {}
         self._beats: set[tuple[str, str]] = set()
         self._link: set[str] = set()
@@ -85,7 +89,7 @@ class Lab:
         self.ping = True
         self.foreign = False
         self.capture: Path | None = None
-        self._tcpdump: asyncio.subprocess.Process | None = None
+        self._tcpdump: cells.Process | None = None
 
     def _disk(self, name: str) -> Disk:
         place = (self.plan.disk or PLACE / "disk") / name
@@ -146,18 +150,23 @@ class Lab:
         """Runs a program in a node: (exit code, stdout, stderr); 124 where it took too long."""
         node = self.node(name)
         options = ["-t", str(node.cell.pid), "-m", "-u", "-i", "-n", "-p"]
-        process = await asyncio.create_subprocess_exec(
-            *("nsenter", *options, "timeout", "-k", "1", f"{timeout_s:.3f}", *argv),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=node.environment,
-            start_new_session=True,
-        )
-        out, err = await process.communicate(text.encode())
-        code = process.returncode
-        assert code is not None
-        return code, out[:MAX_OUTPUT].decode(errors="replace"), err[:MAX_OUTPUT].decode(errors="replace")
+        # files, not pipes: what the program leaves running in the node may keep them open
+        with TemporaryFile(dir=PLACE) as stdin, TemporaryFile(dir=PLACE) as out, TemporaryFile(dir=PLACE) as err:
+            stdin.write(text.encode())
+            stdin.seek(0)
+            process = await asyncio.create_subprocess_exec(
+                *("nsenter", *options, "timeout", "-k", "1", f"{timeout_s:.3f}", *argv),
+                stdin=stdin,
+                stdout=out,
+                stderr=err,
+                env=node.environment,
+                start_new_session=True,
+            )
+            code = await process.wait()
+            out.seek(0)
+            err.seek(0)
+            said = [f.read(MAX_OUTPUT).decode(errors="replace") for f in (out, err)]
+        return code, said[0], said[1]
 
     # the network
 
@@ -201,51 +210,30 @@ class Lab:
 
     # what was seen
 
-    async def start_capture(self) -> Path:
+    def start_capture(self) -> Path:
         """tcpdump on the switch, from now: ARP, heartbeats, ICMP, and all that the address itself sends."""
-        await self.stop_capture()
+        self.stop_capture()
         path = PLACE / f"capture-{time.monotonic_ns()}.pcap"
         wanted = f"arp or icmp or udp port {self.plan.beat_port} or src host {self.plan.address}"
-        try:
-            self._tcpdump = await asyncio.create_subprocess_exec(
-                *(
-                    "tcpdump",
-                    "-i",
-                    BRIDGE,
-                    "-n",
-                    "-s",
-                    "128",
-                    "-U",
-                    "-Z",
-                    "root",
-                    "-w",
-                    str(path),
-                    *shlex.split(wanted),
-                ),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise LabError("lab-no-program", program="tcpdump") from error
-        assert self._tcpdump.stderr is not None
-        said = ""
-        while "listening on" not in said:
-            line = (await self._tcpdump.stderr.readline()).decode(errors="replace")
-            if not line:
+        if shutil.which("tcpdump", path=cells.PATH) is None:
+            raise LabError("lab-no-program", program="tcpdump")
+        argv = ["tcpdump", "-i", BRIDGE, "-n", "-s", "128", "--immediate-mode", "-Z", "root", "-w", str(path)]
+        argv += shlex.split(wanted)
+        words = path.with_suffix(".log")
+        tcpdump = cells.start(argv, {"PATH": cells.PATH}, str(words))
+        while "listening on" not in (said := words.read_text() if words.exists() else ""):
+            if tcpdump.wait_dead(0.01):
                 raise LabError("lab-command-failed", command="tcpdump", said=said.strip())
-            said += line
-        self.capture = path
+        self._tcpdump, self.capture = tcpdump, path
         return path
 
-    async def stop_capture(self) -> dict[str, Any] | None:
+    def stop_capture(self) -> dict[str, Any] | None:
         """Ends the capture and judges it: who spoke for the address, and whether two did at once."""
         if self._tcpdump is None or self.capture is None:
             return None
-        with suppress(ProcessLookupError):
-            self._tcpdump.send_signal(signal.SIGINT)
-        await self._tcpdump.communicate()
+        time.sleep(DRAIN_S)
+        self._tcpdump.signal(signal.SIGINT)
+        self._tcpdump.wait_dead()
         self._tcpdump = None
         path, self.capture = self.capture, None
         seen = owners.capture(path, self.plan.address, time.monotonic() - time.time())
@@ -279,9 +267,5 @@ class Lab:
         }
 
     async def close(self) -> None:
-        """Ends what this process waits for; all else ends with the room."""
+        """Ends what this process reads; all else ends with the room."""
         await self.client.close()
-        if self._tcpdump is not None:
-            with suppress(ProcessLookupError):
-                self._tcpdump.kill()
-            await self._tcpdump.wait()

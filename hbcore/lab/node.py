@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -96,12 +97,12 @@ class Node:
             self.machine.wire(cell, self._switch, self._gateway)
             self._cell = cell
             echo = Path(__file__).with_name("echo.py").read_text()
-            argv = ["/usr/bin/python3", "-I", "-S", "-c", echo, self.machine.name, str(ECHO_PORT)]
-            cell.start(argv, self.environment, "/run/echo.log")
+            argv = [os.path.realpath(sys.executable), "-I", "-S", "-c", echo, self.machine.name, str(ECHO_PORT)]
+            cell.start(argv, self.environment, "/run/echo.log").forget()
             if command:
-                cell.start(command, self.environment, "/var/log/hbcored.err")
+                cell.start(command, self.environment, "/var/log/hbcored.err").forget()
         except BaseException:
-            cell.kill()
+            cell.first.signal(signal.SIGKILL)
             self._cell = None
             raise
 
@@ -128,8 +129,8 @@ class Node:
         stamps = []
         steps: tuple[Callable[[], object], ...] = (
             lambda: self._switch.silence(self.machine.port),
-            cell.kill,
-            cell.wait_dead,
+            lambda: cell.first.signal(signal.SIGKILL),
+            cell.first.wait_dead,
             lambda: self._switch.unplug(self.machine.port),
         )
         for step in steps:

@@ -51,7 +51,7 @@ class Play:
             lab.power_on(first)
             self.say("lab-once-on", node=first)
             home = await self._served(first, "failback", at, FAILBACK_S)
-        whole = lab.client.report(began)
+        whole = lab.client.report(began, time.monotonic())
         good = home and not whole["two_owners"]
         self.figures |= {"ok": good, "moved": moved, "came_back": home, "two_owners": whole["two_owners"]}
         if whole["two_owners"]:
@@ -66,7 +66,7 @@ class Play:
         served = await self.lab.client.wait_served(node, timeout_s)
         took_s = time.monotonic() - since
         await self.lab.client.caught_up(since + took_s)
-        report = self.lab.client.report(since)
+        report = self.lab.client.report(since, since + took_s)
         figures = {"node": node, "served": served, "settled_s": round(took_s, 3)}
         if step != "start":
             figures |= {name: report[name] for name in ("echo", "page")}

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 
 from hbcore.lab.gaps import SLICE_S, Tally
-from hbcore.lab.watch import urgent
+from hbcore.lab.kernel import hurry
 
 EVERY_S = 0.015
 PATIENCE_S = 0.2
@@ -53,7 +53,7 @@ class Fetch:
 
 
 def main(address: str) -> None:
-    urgent()
+    hurry()
     tally = Tally()
     wait = select.poll()
     open_now: dict[int, Fetch] = {}

@@ -18,6 +18,7 @@ one. Times are CLOCK_MONOTONIC seconds, the same clock as Python's time.monotoni
   heal      {}                                          undoes all cuts
   ping_on / ping_off / foreign_on / foreign_off {}      the ping node; a foreign host that has the service's address
   run       {"node", "argv": [...], "timeout": 30, "stdin": ""}      -> {"code", "stdout", "stderr"}
+  find      {"node", "kind": as for kill, or "all"}     -> {"pids": [...]}, their numbers outside
   wait_served {"by": NODE?, "timeout": 30, "steady": 0.5, "page": true}      -> {"served": bool, "at", "client": {...}}
   report    {"since": t?, "until": t?}                  the client's figures since t (default: the mark), see below
   capture_start {} -> {"file"}   capture_stop {} -> {"file", "frames", "owners", "two_owners", "conflicts"}
@@ -52,7 +53,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hbcore.lab.lab import Lab
@@ -60,6 +61,7 @@ from hbcore.lab.trouble import LabError
 from hbcore.words import say
 
 STATS_S = 0.25
+OVERLAP_S = 2.0  # a gap or a conflict may reach back so far into what was judged already; longer gaps are kept whole
 LINE_LIMIT = 1 << 20
 SIGNALS = ("KILL", "TERM", "STOP", "CONT", "HUP", "INT", "USR1", "USR2")
 
@@ -67,11 +69,23 @@ Command = Mapping[str, Any]
 Result = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The worst outages between the mark and `until`."""
+
+    mark: float
+    until: float
+    outage_ms: float | None = None
+    page_outage_ms: float | None = None
+    two_owners: bool = False
+
+
 class Server:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.mark = time.monotonic()
         self._closing = asyncio.Event()
+        self._known = Worst(self.mark, self.mark)
         self._tasks: set[asyncio.Task[None]] = set()
         faults: dict[str, Callable[[Command], Result | None]] = {
             "start": self._start,
@@ -90,6 +104,7 @@ class Server:
         self._faults = faults
         self._questions: dict[str, Callable[[Command], Awaitable[Result]]] = {
             "run": self._run,
+            "find": self._find,
             "wait_served": self._wait_served,
             "report": self._report,
             "capture_start": self._capture_start,
@@ -130,6 +145,9 @@ class Server:
         code, out, err = await self.lab.run(word(c, "node"), argv, seconds, str(c.get("stdin", "")))
         return {"code": code, "stdout": out, "stderr": err}
 
+    async def _find(self, c: Command) -> Result:
+        return {"pids": self.lab.node(word(c, "node")).find(word(c, "kind"))}
+
     async def _wait_served(self, c: Command) -> Result:
         by = self.lab.node(str(c["by"])).machine.name if c.get("by") else None
         seconds, steady = float(c.get("timeout", 30)), float(c.get("steady", 0.5))
@@ -142,10 +160,10 @@ class Server:
         return self.lab.client.report(float(c.get("since", self.mark)), until)
 
     async def _capture_start(self, c: Command) -> Result:
-        return {"file": f"{self.lab.room.outside}{await self.lab.start_capture()}"}
+        return {"file": f"{self.lab.room.outside}{self.lab.start_capture()}"}
 
     async def _capture_stop(self, c: Command) -> Result:
-        found = await self.lab.stop_capture()
+        found = self.lab.stop_capture()
         if found is None:
             raise LabError("lab-no-capture")
         return found
@@ -186,23 +204,41 @@ class Server:
     def stats(self) -> None:
         client = self.lab.client
         now = time.monotonic()
-        figures = client.report(self.mark)
+        worst = self._worst(now)
+        sent, answered, _ = client.echo.counts(self.mark, now)
         last = client.echo.last
         write(
             {
                 "event": "client",
                 "t": now,
-                **{("page" if k == "page" else k): v for k, v in asdict(client.served()).items()},
+                **asdict(client.served()),
                 "silent_ms": None if last is None else round((client.echo.known - last) * 1000, 1),
                 "mark": self.mark,
-                "outage_ms": gap_ms(figures["echo"]),
-                "page_outage_ms": gap_ms(figures["page"]),
-                **{name: figures[name] for name in ("two_owners", "sent", "answered")},
+                "outage_ms": worst.outage_ms,
+                "page_outage_ms": worst.page_outage_ms,
+                "two_owners": worst.two_owners,
+                "sent": sent,
+                "answered": answered,
             }
         )
         if client.failed:
             write({"event": "failed", "text": say("lab-client-failed", why=client.failed)})
             self._closing.set()
+
+    def _worst(self, now: float) -> Worst:
+        """The worst since the mark: what was known at the last call, and what came since, for the mark may be old."""
+        if self._known.mark != self.mark:
+            self._known = Worst(self.mark, self.mark)
+        old = self._known
+        new = self.lab.client.report(max(self.mark, old.until - OVERLAP_S), now)
+        self._known = Worst(
+            self.mark,
+            now,
+            longer(old.outage_ms, new["echo"]),
+            longer(old.page_outage_ms, new["page"]),
+            old.two_owners or bool(new["two_owners"]),
+        )
+        return self._known
 
     async def serve(self) -> None:
         """Until `close`, the end of stdin, or SIGTERM, SIGINT, SIGHUP."""
@@ -263,8 +299,10 @@ def refusal(ident: object, code: str, text: str) -> Result:
     return {"id": ident, "ok": False, "error": {"code": code, "text": text}}
 
 
-def gap_ms(gap: object) -> float | None:
-    return gap["ms"] if isinstance(gap, dict) else None
+def longer(known: float | None, gap: object) -> float | None:
+    """The greater of a known outage and a report's gap, in ms; None where there is neither."""
+    new = gap["ms"] if isinstance(gap, dict) else None
+    return max((ms for ms in (known, new) if ms is not None), default=None)
 
 
 def write(message: Mapping[str, Any]) -> None:

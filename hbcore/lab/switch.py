@@ -31,8 +31,8 @@ def ruleset(cuts: Iterable[Cut], beat_port: int) -> str:
     for cut in sorted(cuts, key=lambda c: (c.source, c.target, c.what)):
         which = f"udp dport {beat_port} " if cut.what == "beats" else ""
         rules.append(f'iifname "{cut.source}" oifname "{cut.target}" {which}drop')
-    chain = "\n".join(["type filter hook forward priority 0;", *rules])
-    return f"table bridge lab\ndelete table bridge lab\ntable bridge lab {{ chain forward {{\n{chain}\n}} }}\n"
+    chain = "\n".join(["chain forward {", "type filter hook forward priority 0;", *rules, "}"])
+    return f"table bridge lab\ndelete table bridge lab\ntable bridge lab {{\n{chain}\n}}\n"
 
 
 class Switch:
