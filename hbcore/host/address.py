@@ -47,7 +47,7 @@ class Addresses:
         return placing.resolve(wanted, links, have, self.vips)
 
     async def up(self, wanted: Address, not_after_ns: int = 0) -> Finding:
-        """Put it on and announce it. OK, FAILED, or LATE: `not_after_ns` (0 = none) was over before the change."""
+        """Put it on and announce it. OK, FAILED, LATE (`not_after_ns`, 0 = none, was over before the change) or UNKNOWN."""
         async with self._changing:
             links, have = await self._tables()
             place = placing.resolve(wanted, links, have, self.vips)
@@ -64,7 +64,7 @@ class Addresses:
                     if stray not in right:
                         await self._delete(stray, links, have)
             except NetlinkRefused as refused:
-                return Outcome.FAILED, "address-refused", {"ip": wanted.ip, "device": place.device, "why": refused.name}
+                return _refusal(refused, wanted.ip, place.device)
         if self.announcer is not None:
             self.announcer.announce(place.device, place.ip)
         return Outcome.OK, "address-adopted" if right else "address-up", {"address": place.shown}
@@ -80,7 +80,7 @@ class Addresses:
                 for one in here:
                     await self._delete(one, links, have)
             except NetlinkRefused as refused:
-                return Outcome.FAILED, "address-refused", {"ip": wanted.ip, "device": "", "why": refused.name}
+                return _refusal(refused, wanted.ip, "any interface")
         return Outcome.OK, "address-down" if here else "address-absent", {"ip": wanted.ip}
 
     async def look(self, wanted: Address) -> Finding:
@@ -143,6 +143,11 @@ class Addresses:
                 label = other.label if other.label != device else ""
                 broadcast = placing.broadcast(other.ip, other.prefix)
                 await self._add(Resolved(other.ifindex, device, other.ip, other.prefix, broadcast, label, ""))
+
+
+def _refusal(refused: NetlinkRefused, ip: str, device: str) -> Finding:
+    outcome = Outcome.UNKNOWN if refused.errno == errno.ETIMEDOUT else Outcome.FAILED  # no answer: it may yet be done
+    return outcome, "address-refused", {"ip": ip, "device": device, "why": refused.name}
 
 
 def gateway(device: str) -> str:

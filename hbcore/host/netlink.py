@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import importlib.util
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +25,10 @@ _IFF_UP, _IFF_LOOPBACK, _IFF_LOWER_UP = 0x1, 0x8, 0x10000
 _SECONDARY = 0x01
 _GROUP_LINK, _GROUP_IPV4_ADDRESS = 0x1, 0x10
 _NUD_ANSWERING = 0x02 | 0x04 | 0x08 | 0x10  # reachable, stale, delay, probe: it answered once and is not given up
+_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
+_DUMPS = 5
 _AGAIN_S = 0.02
+ANSWER_S = 2.0  # the kernel answers within a millisecond; its lock can be held by somebody else for a while
 
 
 def _rtnetlink() -> Any:
@@ -80,64 +85,82 @@ class Neighbour:
     mac: bytes
 
 
-class NetlinkRefused(Exception):
-    """The kernel's answer, as an errno."""
+class NetlinkRefused(OSError):
+    """The kernel's answer, as an errno; ETIMEDOUT where it gave none."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(errno.errorcode.get(code, str(code)))
-        self.errno = code
+        super().__init__(code, os.strerror(code))
 
     @property
     def name(self) -> str:
-        return errno.errorcode.get(self.errno, str(self.errno))
+        return errno.errorcode.get(self.errno or 0, str(self.errno))
 
 
 class Netlink:
-    """Requests over one socket. Use inside one running loop; `close` when done."""
+    """Requests over one socket, one at a time. Use inside one running loop; `close` when done.
+
+    Every request may raise NetlinkRefused, or another OSError where the socket broke; the next one has a new socket.
+    """
 
     def __init__(self) -> None:
         self._factory = _rtnetlink()
         self._ipr = self._factory()
-        self._dumping = asyncio.Lock()  # the kernel answers EBUSY to a second dump on a socket
+        self._turn = asyncio.Lock()  # the kernel answers EBUSY to a second dump on a socket
 
     def close(self) -> None:
         self._ipr.close()
 
     async def links(self) -> list[Link]:
-        async with self._dumping:
-            found = [_link(message) async for message in await self._ipr.get_links()]
-        return sorted(found, key=lambda link: link.index)
+        found = await self._dump(lambda ipr: ipr.get_links())
+        return sorted(map(_link, found), key=lambda link: link.index)
 
     async def addresses(self) -> list[HostAddress]:
-        async with self._dumping:
-            return [_address(message) async for message in await self._ipr.get_addr(family=_IPV4)]
+        return [_address(message) for message in await self._dump(lambda ipr: ipr.get_addr(family=_IPV4))]
 
     async def neighbours(self, ifindex: int, most: int = 8) -> list[Neighbour]:
         """Machines on that interface that answered the kernel before, the surest first."""
         found: list[tuple[int, Neighbour]] = []
-        async with self._dumping:
-            async for message in await self._ipr.get_neighbours(family=_IPV4, ifindex=ifindex):
-                mac, ip, state = _mac(message.get("lladdr")), message.get("dst"), int(message["state"])
-                if message["ifindex"] == ifindex and mac and ip and state & _NUD_ANSWERING:
-                    found.append((state, Neighbour(ip, mac)))
+        for message in await self._dump(lambda ipr: ipr.get_neighbours(family=_IPV4, ifindex=ifindex)):
+            mac, ip, state = _mac(message.get("lladdr")), message.get("dst"), int(message["state"])
+            if message["ifindex"] == ifindex and mac and ip and state & _NUD_ANSWERING:
+                found.append((state, Neighbour(ip, mac)))
         return [neighbour for _, neighbour in sorted(found, key=lambda pair: (pair[0], pair[1].ip))][:most]
 
     async def add(self, ifindex: int, ip: str, prefix: int, broadcast: str, label: str) -> None:
         """Raises NetlinkRefused (EEXIST: this address with this prefix is there)."""
         extra = {key: value for key, value in (("broadcast", broadcast), ("label", label)) if value}
-        await self._ask("add", index=ifindex, address=ip, local=ip, prefixlen=prefix, **extra)
+        async with self._asking() as ipr:
+            await ipr.addr("add", family=_IPV4, index=ifindex, address=ip, local=ip, prefixlen=prefix, **extra)
 
     async def delete(self, ifindex: int, ip: str, prefix: int) -> None:
         """Raises NetlinkRefused (EADDRNOTAVAIL: not there)."""
-        await self._ask("del", index=ifindex, address=ip, local=ip, prefixlen=prefix)
+        async with self._asking() as ipr:
+            await ipr.addr("del", family=_IPV4, index=ifindex, address=ip, local=ip, prefixlen=prefix)
 
-    async def _ask(self, command: str, **request: Any) -> None:
-        from pyroute2.netlink.exceptions import NetlinkError
+    async def _dump(self, ask: Callable[[Any], Any]) -> list[Any]:
+        """All the kernel lists. What changed under its hands while it did so may lack a row, so it is asked again."""
+        found: list[Any] = []
+        for _ in range(_DUMPS):
+            async with self._asking() as ipr:
+                found = [message async for message in await ask(ipr)]
+            if not any(message["header"]["flags"] & _INTERRUPTED for message in found):
+                return found
+        return found
 
-        try:
-            await self._ipr.addr(command, family=_IPV4, **request)
-        except NetlinkError as error:
-            raise NetlinkRefused(int(error.code)) from None
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Any]:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    yield self._ipr
+            except _netlink_error() as refused:
+                raise NetlinkRefused(int(refused.code)) from None
+            except BaseException as error:  # no answer, a broken socket, or cancelled in between: start afresh
+                self._ipr.close()
+                self._ipr = self._factory()
+                if isinstance(error, TimeoutError):
+                    raise NetlinkRefused(errno.ETIMEDOUT) from None
+                raise
 
     async def reports(self) -> AsyncIterator[Report]:
         """What the kernel says of addresses and interfaces, from now on, without an end.
@@ -157,7 +180,7 @@ class Netlink:
                                 yield report
                 except OSError:
                     pass  # ENOBUFS: the socket is of no use any more; open another and say that something was missed
-                except _netlink_errors():
+                except _netlink_error():
                     pass
             await asyncio.sleep(_AGAIN_S)
 
@@ -179,7 +202,7 @@ class Netlink:
         return LinkEvent(link.name, link.index, up, now)
 
 
-def _netlink_errors() -> Any:
+def _netlink_error() -> Any:
     from pyroute2.netlink.exceptions import NetlinkError
 
     return NetlinkError

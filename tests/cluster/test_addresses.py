@@ -155,6 +155,17 @@ class Host:
     def base(self) -> None:
         ip("addr", "add", f"{BASE}/24", "brd", "+", "dev", "eth0")
 
+    def runner(self) -> Runner:
+        nowhere = Path("/nonexistent")
+        return Runner(
+            node="node1",
+            config_dir=nowhere,
+            output_dir=nowhere,
+            addresses=self.addresses,
+            now_ns=clock.now_ns,
+            say=say,
+        )
+
     async def outcome(self, address: Address, operation: str = "up") -> tuple[str, str]:
         found = await {"up": self.addresses.up, "down": self.addresses.down, "look": self.addresses.look}[operation](
             address
@@ -381,6 +392,25 @@ async def refused_without_the_right_to() -> None:
         said, _ = await run.communicate()
         assert said.decode().split() == ["failed", "EPERM", "failed", "EPERM", "1"], said
         assert f"{VIP}/24" in here.have()
+
+
+@case
+async def a_broken_socket_is_replaced() -> None:
+    async with host() as here:
+        here.base()
+        runner = here.runner()
+        vip = Resource(VIP, "address", "IPaddr", address=Address(VIP))
+        await runner.run(1, vip, "status", SECOND)
+        here.netlink._ipr.close()
+        broken = await runner.run(2, vip, "start", SECOND)
+        assert (broken.outcome, "could not be asked" in broken.detail) == (Outcome.UNKNOWN, True)
+        assert (await runner.run(3, vip, "start", SECOND)).outcome is Outcome.OK
+        looking = [asyncio.create_task(here.addresses.is_present(VIP)) for _ in range(20)]  # at once, some given up
+        await asyncio.sleep(0)
+        for task in looking[::2]:
+            task.cancel()
+        done = await asyncio.gather(*looking, return_exceptions=True)
+        assert done[1::2] == [True] * 10
 
 
 @case
@@ -656,14 +686,7 @@ async def a_flood_of_sightings_is_bounded() -> None:
 async def the_runner_starts_and_stops_an_address() -> None:
     async with host() as here:
         here.base()
-        runner = Runner(
-            node="node1",
-            config_dir=Path("/nonexistent"),
-            output_dir=Path("/nonexistent"),
-            addresses=here.addresses,
-            now_ns=clock.now_ns,
-            say=say,
-        )
+        runner = here.runner()
         vip = Resource(VIP, "address", "IPaddr", address=Address(VIP, 24, "eth0", "192.168.100.255"))
         said = []
         for operation in ("status", "start", "status", "stop", "status"):
