@@ -55,13 +55,13 @@ def parse(text: str | None) -> Target:
 
 
 def parse_host(text: str) -> Target:
-    """[USER@]HOST[:PORT], IPv6 with a port as [ADDRESS]:PORT. Raises ControlError bad-target."""
+    """[USER@]HOST[:PORT], IPv6 with a port as [ADDRESS]:PORT, which any HOST may be. Raises ControlError bad-target."""
     user, at, rest = text.rpartition("@")
     port = ""
     if rest.startswith("["):
         host, closed, after = rest[1:].partition("]")
         port = after.removeprefix(":")
-        valid = bool(closed) and ":" in host and (after == "" or after.startswith(":")) and after != ":"
+        valid = bool(closed) and (after == "" or after.startswith(":")) and after != ":"
     elif rest.count(":") == 1:
         host, _, port = rest.partition(":")
         valid = port != ""

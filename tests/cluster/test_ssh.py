@@ -8,6 +8,7 @@ Nothing of the person's ~/.ssh is read or written: sshd, ssh and we get files of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import json
 import os
@@ -33,7 +34,7 @@ from hbcore.control.target import parse_host
 from tests.conftest import SEARCH
 from tests.unit.backend import Cluster, status
 
-pytestmark = pytest.mark.needs("sshd", "ssh", "ssh-keygen")
+pytestmark = pytest.mark.needs("sshd", "ssh", "ssh-keygen", "ssh-agent", "ps", "setpriv")
 TREE = Path(__file__).parents[2]
 USER = getpass.getuser()
 HBCTL = f"env PYTHONPATH={TREE} {sys.executable} -m hbcore.cli.hbctl"
@@ -99,7 +100,8 @@ class Place:
     def start(self) -> None:
         config = self.dir / "sshd_config"
         config.write_text(
-            f"ListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nPort {self.port}\nHostKey {self.dir}/host\nPidFile none\n"
+            f"ListenAddress 127.0.0.1\nListenAddress 127.0.0.2\nPort {self.port}\nPidFile none\n"
+            f"HostKey {self.dir}/host\n"
             f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nUsePAM no\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
         )
@@ -108,7 +110,9 @@ class Place:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # its privilege separation directory
         self._sshd = subprocess.Popen(
-            [sshd, "-D", "-e", "-f", str(config)], stderr=subprocess.DEVNULL, start_new_session=True
+            ["setpriv", "--pdeathsig", "KILL", sshd, "-D", "-e", "-f", str(config)],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         end = time.monotonic() + 5
         while time.monotonic() < end:
@@ -121,11 +125,14 @@ class Place:
     def cut(self) -> None:
         """sshd and all its sessions gone at once, as when the machine loses its power."""
         assert self._sshd is not None
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self._sshd.pid)], capture_output=True, text=True, check=False
-        )
-        for pid in [self._sshd.pid, *map(int, children.stdout.split())]:
-            os.kill(pid, signal.SIGKILL)
+        found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        pairs = [(int(pid), int(parent)) for pid, parent in map(str.split, found.splitlines())]
+        tree = [self._sshd.pid]
+        for above in tree:
+            tree += [pid for pid, parent in pairs if parent == above]
+        for pid in tree:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._sshd.wait()
 
     def close(self) -> None:

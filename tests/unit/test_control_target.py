@@ -21,6 +21,7 @@ from hbcore.control.target import Target, parse, parse_host
         ("fe80::1%eth0", Target(host="fe80::1%eth0")),
         ("root@[2001:db8::1]:2222", Target(host="2001:db8::1", user="root", port=2222)),
         ("[::1]", Target(host="::1")),
+        ("root@[192.0.2.1]:2222", Target(host="192.0.2.1", user="root", port=2222)),  # as ssh -G writes ProxyJump
         ("a@b@node1", Target(host="node1", user="a@b")),
         ("/run/x.sock", Target(socket=Path("/run/x.sock"))),
         ("./x", Target(socket=Path("./x"))),
@@ -38,7 +39,7 @@ def test_a_target_writes_itself_as_it_is_read() -> None:
 @pytest.mark.parametrize(
     "text",
     ["-oProxyCommand=x", "root@-oX", "-l@node1", "a b", "node1:", "node1:0", "node1:65536", "node1:x", "@node1", "[::1",
-     "[node1]:22", "[::1]x", "node;id", "$(id)", "n" * 300, "node1:٣"],
+     "[node1]x", "[::1]x", "node;id", "$(id)", "n" * 300, "node1:٣"],
 )  # fmt: skip
 def test_no_targets(text: str) -> None:
     with pytest.raises(ControlError) as error:
