@@ -47,7 +47,7 @@ class Addresses:
         return placing.resolve(wanted, links, have, self.vips)
 
     async def up(self, wanted: Address, not_after_ns: int = 0) -> Finding:
-        """Put it on and announce it. OK, FAILED, LATE (`not_after_ns`, 0 = none, was over before the change) or UNKNOWN."""
+        """Put it on and announce it. OK, FAILED, LATE (`not_after_ns`, 0 = none, was over before it) or UNKNOWN."""
         async with self._changing:
             links, have = await self._tables()
             place = placing.resolve(wanted, links, have, self.vips)
