@@ -16,7 +16,7 @@ import msgspec
 from hbcore.cli import show
 from hbcore.cli.look import put_json, put_lines
 from hbcore.cli.names import resolve
-from hbcore.control.client import Client, ControlError, Target, connect
+from hbcore.control.client import Client, Target, connect
 from hbcore.control.schema import Action, Outcome, Plan, Settled, Status
 from hbcore.control.wire import Ask
 from hbcore.words import say
@@ -31,8 +31,6 @@ def build(args: argparse.Namespace, status: Status) -> Action:
     if args.command == "group":
         verb = f"group-{args.act}"
         group = resolve("group", args.group, [g.name for g in status.groups])
-    if args.command == "fence" and not args.confirm_off:
-        raise ControlError("fence-no-device", node=node)
     if node is not None:
         # for a deed of level 4 a beginning of a name is not enough
         node = resolve("node", node, nodes, prefix=args.command != "fence")

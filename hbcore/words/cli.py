@@ -53,8 +53,6 @@ exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""
     "no-such-path": "There is no {path}.",
     "check-good": "{path}: nothing to say against it.",
     # acting
-    "fence-no-device": "No fence device is configured, so nothing can switch {node} off. If you have made sure that it "
-    "is off, say so: --confirm-off.",
     "act-ask": "Do it? [y/N]",
     "act-type-name": "Type {name} to do it:",
     "act-nothing-done": "Nothing was done.",

@@ -56,7 +56,7 @@ def status(owner: str = "node1.xiaofei.com") -> Status:
 
 
 class Cluster:
-    """`acted` and `actors` record what arrived; `hang` makes settled wait its whole timeout."""
+    """`acted` and `actors` keep what was accepted; `hang` makes settled wait its whole timeout."""
 
     def __init__(self) -> None:
         self.now = status()
@@ -75,6 +75,8 @@ class Cluster:
         refused = Said(code="no-such-node", text="no such node") if action.node == "nowhere" else None
         if action.generation not in (None, self.now.generation):
             refused = Said(code="state-changed", text="The state changed since the plan was made.")
+        if action.verb == "fence" and not action.confirm_off:
+            refused = Said(code="fence-needs-confirm", text="no fence device: --confirm-off")
         here = self.now.groups[0].node
         move = Effect(kind="move", subject="vip", node=here, to="node2.xiaofei.com", outage_ms=40.0)
         return Plan(
@@ -90,9 +92,11 @@ class Cluster:
 
     async def act(self, action: Action, actor: Actor) -> Outcome:
         plan = self.plan(action)
+        if plan.refused is not None:
+            return Outcome(accepted=False, plan=plan)
         self.acted.append(action)
         self.actors.append(actor)
-        return Outcome(accepted=plan.refused is None, plan=plan, ticket=len(self.acted))
+        return Outcome(accepted=True, plan=plan, ticket=len(self.acted))
 
     async def settled(self, ticket: int, timeout_s: float) -> Settled:
         if self.hang:
