@@ -25,7 +25,7 @@ from hbcore.words import say
 
 INCARNATION_FORMAT = 1
 MAX_SOCKET_PATH = 107
-RESUME = "HBCORE_RESUME"  # "incarnation:heard_ns", set by a daemon that turns into the next pulse
+RESUME = "HBCORE_RESUME"  # "incarnation:generation", set by a daemon that turns into the next pulse
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 def _incarnation(state: Path) -> tuple[int, int]:
     """max(stored + 1, unix time), durable before the first beat (safety.md 3); a resumed pulse keeps it."""
     if resume := os.environ.pop(RESUME, ""):
-        incarnation, generation, _ = (int(part) for part in resume.split(":"))
+        incarnation, generation = (int(part) for part in resume.split(":"))
         return incarnation, generation + 1
     path = state / "incarnation.json"
     stored = files.read(path, INCARNATION_FORMAT, int) or 0

@@ -193,8 +193,7 @@ class Manager:
         """Pulse is dead: this process turns into the next one, which starts a daemon that adopts what runs."""
         self._journal.write(Note("pulse-died", (), "error", "failure", self._hello.node))
         self._disk.shutdown(wait=True)
-        heard = self._engine.world.peer.heard_ns
-        os.environ["HBCORE_RESUME"] = f"{self._hello.incarnation}:{heard}"
+        os.environ["HBCORE_RESUME"] = f"{self._hello.incarnation}:{self._hello.generation}"
         os.execv(sys.executable, [sys.executable, *self._restart])
 
     def _step(self, event: events.Event) -> None:

@@ -20,7 +20,7 @@ from hbcore.engine import classic
 from hbcore.engine.beat import Mode, Stand, Verdict
 from hbcore.engine.config import MS, SECOND
 from hbcore.engine.engine import Engine
-from hbcore.engine.group import Group, Member, Phase, Res
+from hbcore.engine.group import CONFLICT_OVER_NS, Group, Member, Phase, Res
 from hbcore.engine.holes import holes, level
 from hbcore.engine.placement import place
 from hbcore.engine.planner import whereabouts
@@ -155,7 +155,7 @@ def _ping(world: World, name: str, now_ns: int) -> dict[str, object]:
 
 def _protection(world: World, group: Group, extra: Extra, now_ns: int) -> Protection:
     found = holes(world, group, extra.key_bits, now_ns)
-    spelled = [said(f"hole-{code}", **dict(args)) for code, args in found]
+    spelled = [Said(code=code, text=say(f"hole-{code}", **dict(args))) for code, args in found]
     return msgspec.convert({"level": level(found, group), "holes": spelled}, Protection)
 
 
@@ -308,7 +308,7 @@ def _group_alarms(world: World, group: Group, now_ns: int, alarm: Callable[..., 
         alarm("both-hold", name, "critical", 0, group=name, peer=world.peer.name)
     if group.manual:
         alarm("why-failback-damped", name, "warning", 0, group=name, home=world.home(group))
-    if group.conflict_ns and now_ns - group.conflict_ns < 10 * SECOND:
+    if group.conflict_ns and now_ns - group.conflict_ns < CONFLICT_OVER_NS:
         alarm("vip-conflict", name, "critical", group.conflict_ns, group=name, mac=group.conflict_mac,
               ip=", ".join(group.probing.ips))  # fmt: skip
 

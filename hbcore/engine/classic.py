@@ -63,6 +63,21 @@ def abandoned(group: Group, epoch: int, now_ns: int) -> None:
         group.begin_stop(now_ns, Then.YIELD, "abandoned")
 
 
+def looked_as_owner(world: World, group: Group, now_ns: int) -> None:
+    """An owner asked who else has its address: a foreign host is a conflict, the peer after its release a reason to
+    stop.
+    """
+    probing = group.probing
+    if probing.foreign_macs:
+        group.conflict(now_ns, probing.foreign_macs[0])
+    if probing.peer_answered_ns and probing.peer_answered_ns == probing.round_end_ns:
+        word = world.peer.word(group.number)
+        gave_it = word is not None and word.stand is not Stand.HOLDS
+        if gave_it and group.phase in (Phase.STARTING, Phase.RUNNING):
+            group.note("peer-answers", "error", "failure", peer=world.peer.name)
+            group.begin_stop(now_ns, Then.RELEASE, "peer-answers")
+
+
 def _watch_peer(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     """Clocks that run beside the table: settled, how long the peer could take it, control on both sides."""
     silent_ns = now_ns - world.peer.lost_at_ns() + world.lease.deadtime_ns
@@ -140,6 +155,7 @@ def _take(world: World, group: Group, epoch: int, now_ns: int) -> None:
     group.token.epoch = epoch
     group.released = False
     group.barrier, group.barrier_ns = -1, now_ns
+    group.probing.ask_now()
     group.enter(Phase.IDLE, now_ns)
 
 
@@ -337,7 +353,7 @@ def _claim(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     group.manual = group.manual or damped(world, group, now_ns)
     group.note("taken-over", "warning", "move", peer=world.peer.name)
     if group.probing.foreign_macs:
-        group.note("vip-conflict", "error", "failure", mac=group.probing.foreign_macs[0].hex(":"))
+        group.conflict(now_ns, group.probing.foreign_macs[0])
 
 
 def why_not(world: World, group: Group, now_ns: int) -> str:

@@ -11,8 +11,8 @@ from collections import deque
 from typing import assert_never
 
 from hbcore.engine import classic, planner
-from hbcore.engine.beat import GroupWord, Verdict, Words
-from hbcore.engine.config import ClusterConfig
+from hbcore.engine.beat import GroupWord, Stand, State, Verdict, Words
+from hbcore.engine.config import SECOND, ClusterConfig
 from hbcore.engine.effects import Announce, Effect, Gone, Held, Hold, Note, Persist, Prove, Say, Stored
 from hbcore.engine.events import (
     Abandoned,
@@ -43,7 +43,8 @@ from hbcore.engine.world import PERSIST_WAIT_NS, World
 
 TRACE = 4096
 ROUNDS = 6  # evaluations that may follow from one event before it must have settled
-HEALTHY_PROBE_NS = 10_000_000_000  # how often the standby asks whether it could see the owner's address at all
+OWNER_PROBE_NS = 2 * SECOND  # how often an owner asks whether anybody else has its address
+HEALTHY_PROBE_NS = 10 * SECOND  # how often the other one asks whether it could see the owner's address at all
 
 
 class Engine:
@@ -226,12 +227,17 @@ class Engine:
             probing = group.probing
             if probing.asked != event.probe:
                 continue
-            probing.take(event, world.peer_macs, world.own_macs, suspect=suspect)
+            word = world.peer.word(group.number)
+            runs_there = word is not None and word.stand is Stand.HOLDS and word.state is State.STARTED
+            expected = runs_there and not suspect and event.begun_ns > group.since_ns
+            probing.take(event, world.peer_macs, world.own_macs, suspect=suspect, expected=expected)
             probing.slow_down(now_ns)
             if probing.machine and group.holding:
                 out.append(Prove(group.name, "base", event.begun_ns))
             if event.neighbours and group.holding:
                 out.append(Prove(group.name, "neighbour", event.begun_ns))
+            if group.owner:
+                classic.looked_as_owner(world, group, now_ns)
 
     def _stalled(self, length_ns: int, now_ns: int) -> None:
         """Own trouble only ever lengthens: silence, control and probes start over."""
@@ -254,8 +260,7 @@ class Engine:
                 if rival and not world.preferred(group):
                     group.backoff_ns = now_ns + world.lease.deadtime_ns
             elif group.holding and event.mac not in world.peer_macs:
-                group.note("vip-conflict", "error", "failure", mac=event.mac.hex(":"), ip=event.ip)
-                group.conflict_ns, group.conflict_mac = now_ns, event.mac.hex(":")
+                group.conflict(now_ns, event.mac)
 
     def _carrier(self, device: str, up: bool, now_ns: int) -> None:
         world = self.world
@@ -318,10 +323,9 @@ class Engine:
         suspect = state is not Peer.TWO_WAY or world.peer.silent_ns(now_ns) >= 2 * lease.keepalive_ns
         for group in world.groups.values():
             probing = group.probing
-            if not suspect:
-                if group.owner or now_ns - probing.round_end_ns < HEALTHY_PROBE_NS:
-                    continue
-            elif group.owner and self._proved(group, now_ns):
+            calm = not suspect or (group.owner and self._proved(group, now_ns))
+            pace_ns = OWNER_PROBE_NS if group.owner else HEALTHY_PROBE_NS
+            if calm and now_ns - probing.round_end_ns < pace_ns:
                 continue
             probe = probing.request(
                 now_ns, self._probes + 1, group.facts.device, group.facts.source, world.peer_bases, world.peer_macs,

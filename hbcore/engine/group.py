@@ -23,6 +23,7 @@ STOP_TIMEOUT_NS = 60 * SECOND
 STATUS_TIMEOUT_NS = 20 * SECOND
 STATUS_RETRY_NS = 5 * SECOND
 STOP_RETRY_NS = SECOND
+CONFLICT_OVER_NS = 10 * SECOND  # so long without a sign of the foreign holder, and the conflict is over
 STOP_RETRIES = 10  # heartbeat: one stop and ten more, a second apart
 
 
@@ -201,6 +202,13 @@ class Group:
 
     def note(self, code: str, severity: str = "info", kind: str = "other", **args: str) -> None:
         self.notes.append(Note(code, (("group", self.name), *args.items()), severity, kind, self.name))
+
+    def conflict(self, now_ns: int, mac: bytes) -> None:
+        """A foreign machine says that it has an address of ours; told when it begins, alarmed while it lasts."""
+        text = mac.hex(":")
+        if text != self.conflict_mac or now_ns - self.conflict_ns >= CONFLICT_OVER_NS:
+            self.note("vip-conflict", "error", "failure", mac=text, ip=", ".join(self.probing.ips))
+        self.conflict_ns, self.conflict_mac = now_ns, text
 
     # -- sequences -----------------------------------------------------------------------------------------------------
 

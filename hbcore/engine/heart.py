@@ -221,6 +221,7 @@ class Heart:
         out: list[PulseEffect] = []
         if self._expected_ns and now_ns - self._expected_ns > self._timing.keepalive_ns:
             out.append(Tell(Stalled(self._expected_ns, now_ns)))
+            self._alive_ns += now_ns - self._expected_ns  # I did not listen: that is not the daemon's silence
         vouches = self.vouches(now_ns)
         if self._vouched and not vouches:
             out += self._abandon()

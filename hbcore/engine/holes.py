@@ -40,7 +40,7 @@ def holes(world: World, group: Group, key_bits: int, now_ns: int) -> list[Hole]:
 def blind(world: World, group: Group, now_ns: int) -> bool:
     """The peer holds the address and was asked for it while all was well, yet never answered (safety.md 5)."""
     probing = group.probing
-    return bool(probing.ips) and not group.owner and probing.healthy_rounds > 1 and not probing.peer_ever_answered
+    return bool(probing.ips) and not group.owner and probing.expected_rounds > 1 and not probing.peer_ever_answered
 
 
 def level(found: list[Hole], group: Group) -> str:

@@ -248,11 +248,15 @@ def _online(world: World, order: Order, now_ns: int) -> Plan:
     if not world.standby(node, now_ns):
         raise Refused("not-standby", node=node)
     lines = [Line("mode", node, node, "", -1, "mode-online", (("node", node),))]
+    expect = []
     for group in world.groups.values():
         home = world.home(group) == node and whereabouts(world, group) != node
         if home and world.config.auto_failback and not world.pin(group.name, now_ns):
             lines.append(Line("move", group.name, whereabouts(world, group), node, outage_ns(group), "by-failback"))
-    return Plan(order, tuple(lines), level=1, sets=(("mode", node, "", 0),), undo=f"hbctl standby {node}")
+            expect.append((group.name, node))
+    return Plan(
+        order, tuple(lines), level=1, sets=(("mode", node, "", 0),), undo=f"hbctl standby {node}", expect=tuple(expect)
+    )
 
 
 def _takeover(world: World, order: Order, now_ns: int) -> Plan:

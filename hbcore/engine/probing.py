@@ -36,7 +36,7 @@ class Probing:
     vetoed: bool = False
     peer_answered_ns: int = 0
     peer_ever_answered: bool = False
-    healthy_rounds: int = 0  # rounds asked while the peer was heard and held it
+    expected_rounds: int = 0  # rounds in which a peer that ran it, and was heard, should have answered
     foreign_from_ns: int = 0
     foreign_rounds: int = 0
     foreign_macs: tuple[bytes, ...] = ()
@@ -55,8 +55,13 @@ class Probing:
         self.asked, self.asked_at_ns, self.bases = number, now_ns, bases
         return Probe(number, device, source, (*self.ips, *bases), macs, neighbours)
 
-    def take(self, event: Probed, peer_macs: tuple[bytes, ...], own_macs: tuple[bytes, ...], *, suspect: bool) -> None:
-        """Judge a finished round. `suspect`: the peer was not heard two-way, so an answer of its is a veto."""
+    def take(
+        self, event: Probed, peer_macs: tuple[bytes, ...], own_macs: tuple[bytes, ...], *, suspect: bool, expected: bool
+    ) -> None:
+        """Judge a finished round. `suspect`: the peer was not heard two-way, so an answer of its is a veto.
+
+        `expected`: the peer was heard and ran it all the time, so it should have answered.
+        """
         self.asked = 0
         about = [s for s in event.answers if s.ip in self.ips and s.mac not in own_macs]
         # an unconfirmed answer in the peer's name is a switch's cache; with no MAC learned everybody may be the peer
@@ -68,7 +73,7 @@ class Probing:
             self.machine_asked_ns = event.begun_ns
         if event.neighbours:
             self.neighbour_asked_ns = event.begun_ns
-        self.healthy_rounds += not suspect
+        self.expected_rounds += expected
         self._judge_peer(event, peer, suspect)
         self._judge_foreign(event, foreign)
         self.next_ns = event.begun_ns + ROUND_NS
@@ -92,6 +97,10 @@ class Probing:
         else:
             self.foreign_from_ns = self.foreign_rounds = 0
             self.foreign_macs = ()
+
+    def ask_now(self) -> None:
+        """A round that begins after this moment (a start by release is probed beside it, S2)."""
+        self.next_ns = self.round_end_ns = 0
 
     def slow_down(self, now_ns: int) -> None:
         """A veto that holds is asked about once a second."""

@@ -139,7 +139,7 @@ class Pulse:
         child.send(
             pipe.Hello(
                 pipe.VERSION, start.node, start.config, str(start.config_dir), start.scripts, self._born_ns,
-                self._heart.heard_ns, self._resumed, start.incarnation, self._keys.weakest_bits,
+                self._heart.heard_ns, self._resumed, start.incarnation, start.generation, self._keys.weakest_bits,
                 dict(self._heart.released),
             )
         )  # fmt: skip
