@@ -57,7 +57,7 @@ class HbApp(App[int]):
         demo: Demo | None = None,
         no_color: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True if no_color else None)  # True: Textual's filter for NO_COLOR drops colours
         self.model = Model(glyphs=glyphs or choose_glyphs(), keymap=dict(keys or {}))
         self.demo = demo
         self.feed = Feed(self.model, self.changed, self.ask_host_key, role)

@@ -115,8 +115,10 @@ class PlanScreen(ModalScreen[bool]):
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(self.title_text)
             yield Bar(id="plan-lines")
-            yield Input(placeholder="reason (optional), kept with the event", id="reason", max_length=REASON_LENGTH)
-            yield Input(id="typed", max_length=100)
+            yield Input(id="typed", max_length=100, select_on_focus=False)
+            yield Input(
+                placeholder=say("tui-plan-reason"), id="reason", max_length=REASON_LENGTH, select_on_focus=False
+            )
             yield Bar(id="plan-note")
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)

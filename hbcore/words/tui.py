@@ -35,6 +35,7 @@ SENTENCES: dict[str, str] = {
     "tui-plan-nothing": "Nothing would change.",
     "tui-plan-failed": "No answer: {why}",
     "tui-plan-type": "Type {name} to allow it.",
+    "tui-plan-reason": "reason (optional), kept with the event",
     "tui-plan-name": "the name, to allow it (Tab)",
     "tui-plan-armed": "Armed in {seconds} s ...",
     "tui-plan-stale": "The data is {age} old: this needs a view not older than 5 s.",
