@@ -70,6 +70,8 @@ def span(seconds: float) -> str:
 def millis(value: float | None) -> str:
     if value is None:
         return "-"
+    if 0 < value < 0.1:
+        return "<0.1 ms"
     return f"{value:.1f} ms" if value < 1000 else span(value / 1000)
 
 

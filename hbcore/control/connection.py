@@ -107,7 +107,7 @@ class Client:
         return time.monotonic() - start
 
     async def subscribe(self) -> AsyncIterator[Note]:
-        """The status now, then each change and event, until the connection ends (ControlError)."""
+        """The status now, then each change and event, until the connection ends (ControlError). Once per client."""
         self._take(await self._call("subscribe", Nothing(), Status))
         while True:
             await self._fresh.wait()

@@ -7,48 +7,35 @@ import time
 
 import msgspec
 
-from hbcore.control.schema import (
-    API,
-    Action,
-    Actor,
-    Effect,
-    Event,
-    Group,
-    Link,
-    Node,
-    Outcome,
-    Plan,
-    Protection,
-    Quorum,
-    Resource,
-    Said,
-    Settled,
-    Status,
-)
+from hbcore.control import schema as api
 
 LEVEL = {"online": 1, "group-clear": 1, "group-start": 1, "group-stop": 3, "fence": 4}
 
 
-def status(owner: str = "node1.xiaofei.com") -> Status:
+def status(owner: str = "node1.xiaofei.com") -> api.Status:
     nodes = ["node1.xiaofei.com", "node2.xiaofei.com"]
-    hole = Said(code="H2", text="every direct path cut while both reach the control")
-    classic = Protection(level="classic", holes=[hole])
-    vip = Resource(name="192.168.100.100", agent="address", state="started", node=owner, failcount=0, detail="eth0:0")
-    web = Resource(name="httpd", agent="script", state="started", node=owner, failcount=0)
+    hole = api.Said(code="H2", text="every direct path cut while both reach the control")
+    classic = api.Protection(level="classic", holes=[hole])
+    vip = api.Resource(
+        name="192.168.100.100", agent="address", state="started", node=owner, failcount=0, detail="eth0:0"
+    )
+    web = api.Resource(name="httpd", agent="script", state="started", node=owner, failcount=0)
     parts = [vip, web]
-    why = [Said(code="why-first-in-prefer", text=f"{owner} comes first in haresources")]
-    return Status(
-        api=API,
+    why = [api.Said(code="why-first-in-prefer", text=f"{owner} comes first in haresources")]
+    return api.Status(
+        api=api.API,
         cluster="web",
         node=nodes[0],
         coordinator=None,
         generation=7,
-        quorum=Quorum(quorate=True, votes=2, expected=2, mode="classic"),
+        quorum=api.Quorum(quorate=True, votes=2, expected=2, mode="classic"),
         protection=classic,
-        nodes=[Node(name=nodes[0], state="online"), Node(name=nodes[1], state="online", heard="two-way")],
-        links=[Link(name="eth0", peer=nodes[1], state="up", rtt_ms=0.4, reason=None, media="mcast", age_ms=40.0)],
+        nodes=[api.Node(name=nodes[0], state="online"), api.Node(name=nodes[1], state="online", heard="two-way")],
+        links=[api.Link(name="eth0", peer=nodes[1], state="up", rtt_ms=0.4, reason=None, media="mcast", age_ms=40.0)],
         groups=[
-            Group(name="vip", state="started", node=owner, prefer=nodes, protection=classic, why=why, resources=parts)
+            api.Group(
+                name="vip", state="started", node=owner, prefer=nodes, protection=classic, why=why, resources=parts
+            )
         ],
         rules=[],
         at=time.time(),
@@ -60,46 +47,48 @@ class Cluster:
 
     def __init__(self) -> None:
         self.now = status()
-        self.acted: list[Action] = []
-        self.actors: list[Actor] = []
-        self.log = [Event(id=n, at=1000.0 + n, node=self.now.node, code="x", text=f"event {n}") for n in range(1, 6)]
+        self.acted: list[api.Action] = []
+        self.actors: list[api.Actor] = []
+        self.log = [
+            api.Event(id=n, at=1000.0 + n, node=self.now.node, code="x", text=f"event {n}") for n in range(1, 6)
+        ]
         self.hang = False
 
-    def status(self) -> Status:
+    def status(self) -> api.Status:
         return msgspec.structs.replace(self.now, at=time.time())
 
-    def events(self, since: float | None, limit: int) -> list[Event]:
+    def events(self, since: float | None, limit: int) -> list[api.Event]:
         return [e for e in self.log if since is None or e.at >= since][-limit:]
 
-    def plan(self, action: Action) -> Plan:
-        refused = Said(code="no-such-node", text="no such node") if action.node == "nowhere" else None
+    def plan(self, action: api.Action) -> api.Plan:
+        refused = api.Said(code="no-such-node", text="no such node") if action.node == "nowhere" else None
         if action.generation not in (None, self.now.generation):
-            refused = Said(code="state-changed", text="The state changed since the plan was made.")
+            refused = api.Said(code="state-changed", text="The state changed since the plan was made.")
         if action.verb == "fence" and not action.confirm_off:
-            refused = Said(code="fence-needs-confirm", text="no fence device: --confirm-off")
+            refused = api.Said(code="fence-needs-confirm", text="no fence device: --confirm-off")
         here = self.now.groups[0].node
-        move = Effect(kind="move", subject="vip", node=here, to="node2.xiaofei.com", outage_ms=40.0)
-        return Plan(
+        move = api.Effect(kind="move", subject="vip", node=here, to="node2.xiaofei.com", outage_ms=40.0)
+        return api.Plan(
             action=action.verb,
             command=f"hbctl {action.verb}",
             generation=self.now.generation,
             effects=[move],
-            warnings=[Said(code="w", text="node2 is then alone")],
+            warnings=[api.Said(code="w", text="node2 is then alone")],
             refused=refused,
             level=LEVEL.get(action.verb, 2),
             undo="hbctl online",
         )
 
-    async def act(self, action: Action, actor: Actor) -> Outcome:
+    async def act(self, action: api.Action, actor: api.Actor) -> api.Outcome:
         plan = self.plan(action)
         if plan.refused is not None:
-            return Outcome(accepted=False, plan=plan)
+            return api.Outcome(accepted=False, plan=plan)
         self.acted.append(action)
         self.actors.append(actor)
-        return Outcome(accepted=True, plan=plan, ticket=len(self.acted))
+        return api.Outcome(accepted=True, plan=plan, ticket=len(self.acted))
 
-    async def settled(self, ticket: int, timeout_s: float) -> Settled:
+    async def settled(self, ticket: int, timeout_s: float) -> api.Settled:
         if self.hang:
             await asyncio.sleep(timeout_s)
-        said = [Said(code="waiting", text="httpd is still stopping")] if self.hang else []
-        return Settled(done=not self.hang, ok=not self.hang, said=said, elapsed_ms=12.0)
+        said = [api.Said(code="waiting", text="httpd is still stopping")] if self.hang else []
+        return api.Settled(done=not self.hang, ok=not self.hang, said=said, elapsed_ms=12.0)
