@@ -14,6 +14,9 @@ def main() -> int:
     sock = socket.socket(fileno=fd)
     sock.set_inheritable(False)
     sock.send(b"\x00alive")  # host.pipe.LIFE_SIGN
+    from hbcore.host import realtime
+
+    realtime.ordinary()  # pulse's place is not for us, still less for the services we start
     from hbcore.daemon.manager import run
 
     return run(sock, sys.argv[1:])

@@ -7,7 +7,6 @@ a timer may judge; effects are carried out in order; nothing in here decides. Mu
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import sys
@@ -77,6 +76,7 @@ class Manager:
         self._timer: asyncio.TimerHandle | None = None
         self._published = (-1, 0)
         self._places: list[pipe.Place] = []
+        self._deaf: dict[str, str] = {}
         self._ended: asyncio.Future[int] = self._loop.create_future()
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -138,8 +138,7 @@ class Manager:
             if group.device:
                 ips = [a.ip for g in self._hello.config.groups if g.name == group.group for a in g.addresses]
                 watched.setdefault(group.device, []).extend(ips)
-        with contextlib.suppress(OSError):
-            self._arp.watch(watched)
+        self._hearing(self._arp.watch(watched))
         self._step(found)
         if places != self._places:
             self._places = places
@@ -147,6 +146,13 @@ class Manager:
         gateways = {g.control for g in found.groups if g.control} - set(self._hello.config.pings)
         if gateways:
             self._pipe.send(pipe.Watch(tuple(sorted(gateways))))
+
+    def _hearing(self, deaf: dict[str, str]) -> None:
+        """Tell once where ARP cannot be listened to: conflicts there go unseen."""
+        for device in sorted(set(deaf) - set(self._deaf)):
+            args = (("device", device), ("error", deaf[device]))
+            self._journal.write(Note("arp-deaf", args, "warning", "link", device))
+        self._deaf = deaf
 
     async def _watch_host(self) -> None:
         """Addresses somebody else removes, cards that come and go."""

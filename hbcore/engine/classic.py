@@ -124,7 +124,7 @@ def _learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     if group.owner and group.contested and i.peer is Peer.TWO_WAY and not i.peer_holds:
         group.contested = False
         group.note("contest-over", kind="other")
-        world.both_hold.add(group.name)  # the engine announces the addresses again
+        world.announce.add(group.name)  # the engine announces the addresses again
 
 
 def _confirm(group: Group, now_ns: int) -> None:

@@ -269,6 +269,8 @@ class Engine:
         world.notes.append(Note(code, args, "info" if up else "warning", "link", device))
         for group in world.groups.values():
             if group.facts.device == device:
+                if up and group.phase is Phase.RUNNING:
+                    world.announce.add(group.name)
                 group.probing.forget()
                 if control := world.controls.get(group.facts.control):
                     control.broken(now_ns)
@@ -312,8 +314,8 @@ class Engine:
             )
             self._ops += len(runs)
             out.extend(runs)
-            if group.name in self.world.both_hold:
-                self.world.both_hold.discard(group.name)
+            if group.name in self.world.announce:
+                self.world.announce.discard(group.name)
                 out.extend(Announce(group.facts.device, ip) for ip in group.probing.ips)
 
     def _look(self, now_ns: int, out: list[Effect]) -> None:

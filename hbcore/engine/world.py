@@ -42,7 +42,7 @@ class World:
     leaving: bool = False
     left: bool = False
     config_differs: bool = False
-    both_hold: set[str] = field(default_factory=set)
+    announce: set[str] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
     version: str = ""
 

@@ -17,6 +17,7 @@ SENTENCES: dict[str, str] = {
     "link-is-late": "the last heartbeat is later than warntime",
     "link-is-one-way": "heartbeats come in, ours do not arrive",
     "link-is-down": "no heartbeat within deadtime",
+    "arp-deaf": "{device}: ARP cannot be listened to ({error}): a conflict about an address there is not seen",
     "config-differs-now": "the files of {node} differ from this node's; changed groups are not started",
     "config-agrees": "the files of {node} agree with this node's again",
     "rules-changed": "rules of the operator came from {node}",
