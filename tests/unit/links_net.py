@@ -11,6 +11,8 @@ import functools
 import importlib
 import inspect
 import os
+import select
+import socket
 import subprocess
 import sys
 import time
@@ -81,6 +83,20 @@ def cable(a: Net, b: Net, device: str, subnet: str) -> None:
         with net:
             ip(f"address add {subnet}.{host}/24 dev {device}")
             ip(f"link set {device} up")
+    for net, far, host in ((a, b, 2), (b, a, 1)):
+        with far:
+            ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            ear.bind((f"{subnet}.{host}", 9))
+        with net:
+            mouth = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with ear, mouth:
+            until(functools.partial(_through, mouth, ear))
+
+
+def _through(mouth: socket.socket, ear: socket.socket) -> bool:
+    """Whether a packet passes: after "up" a device loses them for a moment."""
+    mouth.sendto(b"", ear.getsockname())
+    return bool(select.select([ear], [], [], 0.01)[0])
 
 
 def two_nodes(devices: int = 1) -> tuple[Net, Net]:
