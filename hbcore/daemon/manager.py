@@ -52,7 +52,7 @@ class Manager:
         self._restart = restart
         self._loop = asyncio.get_running_loop()
         self._disk = ThreadPoolExecutor(1, "disk")
-        self._extra = Extra(key_bits=hello.key_bits)
+        self._extra = Extra(key_bits=hello.key_bits, incarnation=hello.incarnation)
         config = hello.config
         self._netlink = Netlink()
         self._addresses = Addresses(self._netlink, [a.ip for g in config.groups for a in g.addresses])

@@ -40,6 +40,7 @@ class Extra:
     counters: Mapping[str, int] = field(default_factory=dict)
     troubles: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     realtime: str = ""
+    incarnation: int = 0
     disk_error: str = ""
 
 
@@ -63,7 +64,7 @@ def snapshot(engine: Engine, extra: Extra, now_ns: int) -> schema.Status:
         "generation": engine.generation,
         "quorum": {"quorate": True, "votes": votes, "expected": 2, "mode": "classic"},
         "protection": {"level": worst, "holes": list(seen.values())},
-        "nodes": [_node(world, name, now_ns) for name in world.config.nodes],
+        "nodes": [_node(world, name, extra, now_ns) for name in world.config.nodes],
         "links": [_link(world, name, extra, now_ns) for name in world.peer.paths],
         "groups": [_group(world, g, shields[g.name], now_ns) for g in world.groups.values()],
         "rules": [r for g in world.groups.values() if (r := _rule(world, g, now_ns))],
@@ -85,7 +86,7 @@ def _since(at_ns: int, now_ns: int) -> float | None:
 # -- nodes and links ---------------------------------------------------------------------------------------------------
 
 
-def _node(world: World, name: str, now_ns: int) -> dict[str, object]:
+def _node(world: World, name: str, extra: Extra, now_ns: int) -> dict[str, object]:
     mine = name == world.me
     state = world.peer.state(now_ns)
     mode = world.mode(now_ns) if mine else world.peer.words.mode
@@ -114,7 +115,7 @@ def _node(world: World, name: str, now_ns: int) -> dict[str, object]:
         "name": name,
         "state": shown,
         "heard": "self" if mine else state.value,
-        "incarnation": 0 if mine else world.peer.incarnation,
+        "incarnation": extra.incarnation if mine else world.peer.incarnation,
         "version": __version__ if mine else world.peer.words.release,
         "why": why,
         "failures": failures,
@@ -319,6 +320,10 @@ def _differing(world: World) -> str:
     return ", ".join(lines) or "ha.cf"
 
 
+def _shown(value_ns: int) -> str:
+    return f"{value_ns / SECOND:g} s" if value_ns >= SECOND else f"{value_ns / MS:g} ms"
+
+
 def _values(world: World) -> list[dict[str, object]]:
     chosen = {c.option: c for c in world.config.chosen}
     timing = world.config.timing
@@ -329,7 +334,7 @@ def _values(world: World) -> list[dict[str, object]]:
     out: list[dict[str, object]] = []
     for option, value_ns in actual.items():
         ours = chosen.get(option)
-        out.append({"option": option, "value": f"{value_ns / MS:g} ms", "source": "ours" if ours else "file",
+        out.append({"option": option, "value": _shown(value_ns), "source": "ours" if ours else "file",
                     "heartbeats": ours.heartbeats if ours else None})  # fmt: skip
     failback = chosen.get("auto_failback")
     word = "on" if world.config.auto_failback else "off"

@@ -196,7 +196,7 @@ class Engine:
             world.peer_bases = tuple(s.ip for s in words.services if s.ip)
         if words.rules and world.book.merge(words.rules, self._known):
             world.notes.append(Note("rules-changed", (("node", peer.name),), kind="config"))
-        differs = words.config != world.config.digest() and words.config != 0
+        differs = words.config != world.config_digest and words.config != 0
         if differs is not world.config_differs:
             world.config_differs = differs
             code = "config-differs-now" if differs else "config-agrees"
@@ -209,7 +209,7 @@ class Engine:
             answered_ns = event.at_ns - word.control_age_ms * 1_000_000
             later = word.control is Verdict.OK and answered_ns - control.asked_ns >= 2 * world.lease.keepalive_ns
             group.peer_control_beats = group.peer_control_beats + 1 if later else 0
-            if word.digest == group.definition.digest() and group.agreed != group.definition:
+            if word.digest == group.digest and group.agreed != group.definition:
                 group.agreed = group.definition
 
     def _note_peer(self, now_ns: int) -> None:
@@ -348,7 +348,7 @@ class Engine:
             out.append(Hold(held))
         words = self._words(now_ns)
         urgent = self._said is None or _weighty(words) != _weighty(self._said)
-        if urgent or now_ns - self._said_ns >= self.world.lease.keepalive_ns // 2:
+        if urgent or now_ns - self._said_ns >= self.world.lease.keepalive_ns * 4 // 5:
             self._said, self._said_ns = words, now_ns
             out.append(Say(words, urgent))
 
@@ -363,7 +363,7 @@ class Engine:
         differ = world.peer.words.rules_digest != world.book.digest()
         return Words(
             mode=world.mode(now_ns),
-            config=world.config.digest(),
+            config=world.config_digest,
             groups=tuple(self._word(g, now_ns) for g in world.groups.values()),
             services=world.services,
             rules_digest=world.book.digest(),
@@ -379,7 +379,7 @@ class Engine:
             group=group.number,
             stand=group.stand,
             epoch=group.shown_epoch,
-            digest=group.definition.digest(),
+            digest=group.digest,
             failed=group.failed,
             state=group.state,
             ready=ready,

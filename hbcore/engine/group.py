@@ -100,7 +100,8 @@ class Token:
 class Group:
     """`released`: my last word about it was a release nobody took yet. `barrier`, `release_barrier`: numbers of the
     Persist that its start, its release wait for (0 = none). `settled`: alone for long enough, with control ok (O7).
-    `contested`: the peer held it too. `unplanned`: this node took it because the peer was lost.
+    `contested`: the peer held it too. `unplanned`: this node took it because the peer was lost. `number`: its name in
+    beats; `digest`: its definition's.
     """
 
     definition: GroupDef
@@ -135,6 +136,8 @@ class Group:
     contested: bool = False
     notes: list[Note] = field(default_factory=list)
     probing: Probing = field(init=False)
+    number: int = field(init=False)
+    digest: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.use(self.definition)
@@ -143,6 +146,7 @@ class Group:
         """Run by this definition; resources of the same name keep their state."""
         kept = {m.resource.name: m for m in self.members}
         self.definition = definition
+        self.number, self.digest = zlib.crc32(self.name.encode()), definition.digest()
         self.members = [kept.get(r.name, Member(r)) for r in definition.resources]
         for member, resource in zip(self.members, definition.resources, strict=True):
             member.resource = resource
@@ -153,11 +157,6 @@ class Group:
     @property
     def name(self) -> str:
         return self.definition.name
-
-    @property
-    def number(self) -> int:
-        """Its number in beats."""
-        return zlib.crc32(self.name.encode())
 
     @property
     def light(self) -> bool:

@@ -108,7 +108,7 @@ def run(world: World, tickets: dict[int, Ticket], event: Asked, now_ns: int) -> 
     if order.verb == "group-clear":
         _forget(world.groups[order.group], now_ns)
     about = order.group or order.node or world.me
-    args = (("verb", order.verb), ("about", about), ("scope", order.scope), ("reason", actor.reason))
+    args = (("verb", order.verb), ("about", about), ("scope", order.scope))
     world.notes.append(Note(f"asked-{order.verb}", args, "info", NOTE_KIND.get(order.verb, "other"), about, actor))
     while len(tickets) >= MAX_TICKETS:
         del tickets[min(tickets)]

@@ -21,6 +21,7 @@ class RuleBook:
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._rules: dict[tuple[str, str], Rule] = {(r.kind, r.subject): r for r in rules}
         self._offset = 0
+        self._digest: int | None = None
 
     def all(self) -> tuple[Rule, ...]:
         return tuple(self._rules[key] for key in sorted(self._rules))
@@ -50,6 +51,7 @@ class RuleBook:
             return False
         rule = Rule(kind, subject, value, self.clock + 1, now_s, expires_s, by[:64], reason[:MAX_REASON])
         self._rules[kind, subject] = rule
+        self._digest = None
         return True
 
     def merge(self, rules: Iterable[Rule], known: set[tuple[str, str]]) -> bool:
@@ -61,11 +63,15 @@ class RuleBook:
             if key not in known or (old is not None and _rank(old) >= _rank(rule)):
                 continue
             self._rules[key] = rule
+            self._digest = None
             changed = True
         return changed
 
     def digest(self) -> int:
-        return zlib.crc32(repr([astuple(r)[:4] for r in self.all()]).encode())
+        """32 bits of all rules, to compare with the peer's."""
+        if self._digest is None:
+            self._digest = zlib.crc32(repr([astuple(r)[:4] for r in self.all()]).encode())
+        return self._digest
 
     def share(self) -> tuple[Rule, ...]:
         """The next portion to send to a peer whose digest differs."""

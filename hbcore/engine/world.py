@@ -45,6 +45,10 @@ class World:
     announce: set[str] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
     version: str = ""
+    config_digest: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.config_digest = self.config.digest()
 
     def unix_s(self, now_ns: int) -> int:
         return (now_ns + self.wall_ns) // SECOND
@@ -86,7 +90,7 @@ class World:
         if not self.peer.words.groups and not self.peer.words.config:
             return False
         word = self.peer.word(group.number)
-        return word is None or word.digest != group.definition.digest()
+        return word is None or word.digest != group.digest
 
     # -- who could run it ----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from hbcore.pulse.child import Child
 from hbcore.words import say
 
 BYES = 3
+STALL_NS = 10_000_000
 BYE_GAP_S = 0.02
 HANG_KILL_NS = 10 * SECOND  # a daemon that showed no life for so long is ended, so that a new one can adopt
 GIVE_UP_LEAVING_NS = 300 * SECOND
@@ -119,9 +120,15 @@ class Pulse:
         deadline = self._heart.next_deadline(now)
         if self._child.pipe is None:
             deadline = min(deadline, max(self._child.due_ns, now))
-        self._poll.poll(max(0, -(-(deadline - now) // 1_000_000)))
-        self._hear()
-        self._obey()
+        ready = {fd for fd, _ in self._poll.poll(max(0, -(-(deadline - now) // 1_000_000)))}
+        now = clock.now_ns()
+        stalled = now - deadline > STALL_NS  # then more may have come since the kernel was asked
+        if stalled or self._links.fileno() in ready:
+            self._hear()
+        if stalled or self._pinger.fileno() in ready:
+            self._hear_pings()
+        if self._child.pipe is not None and (stalled or self._child.pipe.fileno() in ready):
+            self._obey(self._child.pipe)
         now = clock.now_ns()
         self._handle_signals(now)
         self._carry_out(self._heart.timer(now))
@@ -173,14 +180,13 @@ class Pulse:
                     self._tell(tell)
             if self._links.dry:
                 break
+
+    def _hear_pings(self) -> None:
         names = {ip: name for name, ip in self._peer_at.items()}
         for answer in self._pinger.drain():
             self._tell(self._heart.answered(Answered(names[answer.target], answer.sent_ns, answer.at_ns)))
 
-    def _obey(self) -> None:
-        child = self._child.pipe
-        if child is None:
-            return
+    def _obey(self, child: pipe.Pipe) -> None:
         for message in child.drain():
             now = clock.now_ns()
             self._daemon_seen_ns = now
