@@ -1,4 +1,4 @@
-"""The observer's eye: who answers ARP for the address, asked every 100 ms, and who announces it.
+"""The observer's eye: who answers ARP for the address, asked every 20 ms, and who announces it.
 
 Run in a network of its own as `python -m hbcore.lab.arp ADDRESS`; one JSON line each 100 ms on stdout: {"t",
 "sightings": [[t, mac, round]]}, round 0 for what was not asked. Invariant: it is not the client's machine that asks,
@@ -18,6 +18,7 @@ from contextlib import suppress
 from hbcore.lab.gaps import SLICE_S
 from hbcore.lab.kernel import hurry
 
+EVERY_S = 0.02
 ETH_P_ARP = 0x0806
 REPLY = b"\0\2"
 EVERYONE = b"\xff" * 6
@@ -35,18 +36,21 @@ def main(address: str) -> None:
         me = socket.inet_aton(s.getsockname()[0])
     question = EVERYONE + mine + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800, 6, 4, 1) + mine + me + bytes(6) + wanted
     turn = 0
-    due = time.monotonic()
+    next_question = time.monotonic()
+    next_slice = next_question + SLICE_S
     seen: list[tuple[float, str, int]] = []
     while True:
         now = time.monotonic()
-        if now >= due:
+        if now >= next_slice:
             print(json.dumps({"t": now, "sightings": seen}), flush=True)
             seen.clear()
+            next_slice = max(next_slice + SLICE_S, now)
+        if now >= next_question:
             turn += 1
             with suppress(OSError):
                 wire.send(question)
-            due = max(due + SLICE_S, now)
-        select.select([wire], [], [], max(0.0, due - time.monotonic()))
+            next_question = max(next_question + EVERY_S, now)
+        select.select([wire], [], [], max(0.0, min(next_question, next_slice) - time.monotonic()))
         with suppress(BlockingIOError):
             while True:
                 frame, origin = wire.recvfrom(128)

@@ -19,9 +19,10 @@ from typing import Any
 
 from hbcore.lab.cell import CODE, PATH, Cell, Process
 from hbcore.lab.gaps import SLICE_S, Gap, Record, trim
-from hbcore.lab.owners import Sighting, episodes, two_owners
+from hbcore.lab.owners import Sighting, verdict
 
 Message = dict[str, Any]  # a line of an eye
+SIGHTINGS = 150_000  # at 50 a second 50 minutes
 LINE_LIMIT = 1 << 20
 NOW_S = 0.35  # "who answers now": three slices
 QUIET_S = 0.1  # a gap that `wait_served` does not call steady
@@ -82,7 +83,7 @@ class Client:
     def _see(self, message: Message) -> None:
         self.sightings.extend(Sighting(*s) for s in message["sightings"])
         self._arp_known = message["t"]
-        trim(self.sightings)
+        trim(self.sightings, SIGHTINGS)
 
     async def _read(self, eye: str, reader: asyncio.StreamReader, take: Callable[[Message], None]) -> None:
         async for line in reader:
@@ -145,7 +146,6 @@ class Client:
     def report(self, since: float, until: float) -> dict[str, object]:
         """The figures of this time: see the protocol in serve.py."""
         seen = self._seen(since, until)
-        pairs = two_owners(seen)
         sent, answered, _ = self.echo.counts(since, until)
         tried, pages, _ = self.page.counts(since, until)
         return {
@@ -157,12 +157,7 @@ class Client:
             "answered": answered,
             "fetches": tried,
             "pages": pages,
-            "owners": [
-                {"node": self.name(e.mac), "mac": e.mac, "from": e.start, "to": e.end, "seen": e.count}
-                for e in episodes(seen)
-            ],
-            "two_owners": bool(pairs),
-            "conflicts": [{"t": t, "nodes": sorted((self.name(a), self.name(b)))} for t, a, b in pairs],
+            **verdict(seen, self.name),
         }
 
 

@@ -139,7 +139,7 @@ class Record:
         return bisect_right(self.slices, t, key=lambda s: s.t)
 
 
-def trim(things: list[Any]) -> None:
-    """Bounds a list to twice KEPT; in halves, so that it costs nothing each time."""
-    if len(things) > 2 * KEPT:
-        del things[:KEPT]
+def trim(things: list[Any], kept: int = KEPT) -> None:
+    """Bounds a list to twice `kept`; in halves, so that it costs nothing each time."""
+    if len(things) > 2 * kept:
+        del things[:kept]

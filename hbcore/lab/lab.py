@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
-import shutil
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,19 +21,18 @@ from tempfile import TemporaryFile
 from typing import Any, Literal
 
 from hbcore.lab import cell as cells
-from hbcore.lab import owners
+from hbcore.lab.capture import Capture
 from hbcore.lab.cell import HOST_KINDS, Cell
 from hbcore.lab.client import Client
 from hbcore.lab.disk import Disk
 from hbcore.lab.node import ECHO_PORT, Machine, Node, Off
 from hbcore.lab.room import PLACE, Room
-from hbcore.lab.switch import BRIDGE, Cut, Switch
+from hbcore.lab.switch import Cut, Switch
 from hbcore.lab.trouble import LabError
 
 NET = "192.168.100"
 TEMPLATE = Path(__file__).with_name("ha.d")
 MAX_OUTPUT = 1 << 20
-DRAIN_S = 0.05  # for tcpdump to take what the kernel holds for it
 
 
 def hbcored() -> tuple[str, ...]:
@@ -88,8 +84,7 @@ class Lab:
         self._traffic: set[str] = set()
         self.ping = True
         self.foreign = False
-        self.capture: Path | None = None
-        self._tcpdump: cells.Process | None = None
+        self.capture: Capture | None = None
 
     def _disk(self, name: str) -> Disk:
         place = (self.plan.disk or PLACE / "disk") / name
@@ -211,44 +206,17 @@ class Lab:
     # what was seen
 
     def start_capture(self) -> Path:
-        """tcpdump on the switch, from now: ARP, heartbeats, ICMP, and all that the address itself sends."""
+        """Captures on the switch, from now: ARP, heartbeats, ICMP, and all that the address itself sends."""
         self.stop_capture()
-        path = PLACE / f"capture-{time.monotonic_ns()}.pcap"
-        wanted = f"arp or icmp or udp port {self.plan.beat_port} or src host {self.plan.address}"
-        if shutil.which("tcpdump", path=cells.PATH) is None:
-            raise LabError("lab-no-program", program="tcpdump")
-        argv = ["tcpdump", "-i", BRIDGE, "-n", "-s", "128", "--immediate-mode", "-Z", "root", "-w", str(path)]
-        argv += shlex.split(wanted)
-        words = path.with_suffix(".log")
-        tcpdump = cells.start(argv, {"PATH": cells.PATH}, str(words))
-        while "listening on" not in (said := words.read_text() if words.exists() else ""):
-            if tcpdump.wait_dead(0.01):
-                raise LabError("lab-command-failed", command="tcpdump", said=said.strip())
-        self._tcpdump, self.capture = tcpdump, path
-        return path
+        self.capture = Capture(self.plan.address, self.plan.beat_port)
+        return self.capture.file
 
     def stop_capture(self) -> dict[str, Any] | None:
-        """Ends the capture and judges it: who spoke for the address, and whether two did at once."""
-        if self._tcpdump is None or self.capture is None:
+        """Ends the capture and judges it; None where there is none."""
+        if self.capture is None:
             return None
-        time.sleep(DRAIN_S)
-        self._tcpdump.signal(signal.SIGINT)
-        self._tcpdump.wait_dead()
-        self._tcpdump = None
-        path, self.capture = self.capture, None
-        seen = owners.capture(path, self.plan.address, time.monotonic() - time.time())
-        pairs = owners.two_owners(seen)
-        name = self.client.name
-        return {
-            "file": f"{self.room.outside}{path}",
-            "frames": len(seen),
-            "owners": [
-                {"node": name(e.mac), "mac": e.mac, "from": e.start, "to": e.end, "seen": e.count}
-                for e in owners.episodes(seen)[-1000:]
-            ],
-            "two_owners": bool(pairs),
-            "conflicts": [{"t": t, "nodes": sorted((name(a), name(b)))} for t, a, b in pairs[:1000]],
-        }
+        capture, self.capture = self.capture, None
+        return {"file": f"{self.room.outside}{capture.file}", **capture.stop(self.client.name)}
 
     def state(self) -> dict[str, Any]:
         return {

@@ -23,6 +23,7 @@ from hbcore.lab.switch import Switch
 from hbcore.lab.trouble import LabError
 
 ECHO_PORT = 7007
+STOPPED_S = 1.0  # a process in the kernel takes its SIGSTOP when it leaves it
 MARK = b"hbcore"  # in the command line of every process of ours (safety.md 7)
 
 # Which processes a word stands for, by their command line (NUL-separated).
@@ -152,11 +153,23 @@ class Node:
         return found
 
     def signal(self, kind: str, number: signal.Signals) -> list[int]:
-        """Sends a signal to all of a kind until no new one appears (they may fork meanwhile); returns whom it hit."""
+        """Sends a signal to all of a kind until no new one appears (they may fork meanwhile); returns whom it hit. After
+        SIGSTOP they have stopped."""
         hit: set[int] = set()
         while new := set(self.find(kind)) - hit:
             for pid in new:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
             hit |= new
+        end = time.monotonic() + STOPPED_S
+        while number == signal.SIGSTOP and not all(map(stopped, hit)) and time.monotonic() < end:
+            time.sleep(0.001)
         return sorted(hit)
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process is stopped, or no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "TZX"
+    except OSError:
+        return True

@@ -1,21 +1,22 @@
 """Who owns an address: by what a client saw in ARP or a capture on the switch; and whether two did at once.
 
-Owns the judgement only. Invariant: a clean move from one owner to another is never called two owners; two machines
-that both go on answering always are, within `BACK_AND_FORTH_S`. Must not know sockets or nodes.
+Owns the judgement only. Invariant: two owners are two machines that answer the same question; a move from one to the
+other, and back, is not called so. Must not know sockets or nodes.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-# An owner, then another, then the first again within this time: no cluster moves there and back that fast (failback
-# waits 2 deadtimes), but two owners that answer a probe each 100 ms look so.
-BACK_AND_FORTH_S = 0.35
+AROUND_S = 0.5
+MANY = 100  # conflicts told, and sightings of each
 MAX_PCAP = 1 << 30
+ARP, IPV4, REPLY = b"\x08\x06", b"\x08\x00", b"\0\2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +49,64 @@ def episodes(sightings: Iterable[Sighting]) -> list[Episode]:
     return found
 
 
-def two_owners(sightings: Sequence[Sighting]) -> list[tuple[float, str, str]]:
-    """(when, one MAC, the other) for each time two spoke for the address at once."""
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """At `t` two MACs spoke for the address at once; `seen` is what says so, 0.5 s around it."""
+
+    t: float
+    macs: tuple[str, str]
+    seen: tuple[Sighting, ...]
+
+
+def two_owners(sightings: Sequence[Sighting]) -> list[Conflict]:
+    """Each question that two answered. Not every change of owner back and forth is one: a start may fail at once."""
+    answered: dict[int, str] = {}
     found = []
-    rounds: dict[int, str] = {}
     for seen in sightings:
-        if seen.round and rounds.setdefault(seen.round, seen.mac) != seen.mac:
-            found.append((seen.t, rounds[seen.round], seen.mac))
-    runs = episodes(sightings)
-    for i, now in enumerate(runs):
-        for earlier in range(i - 2, -1, -1):
-            if now.start - runs[earlier].end >= BACK_AND_FORTH_S:
-                break
-            if runs[earlier].mac == now.mac:
-                found.append((now.start, now.mac, runs[i - 1].mac))
-                break
-    return sorted(set(found))
+        if seen.round:
+            other = answered.setdefault(seen.round, seen.mac)
+            if other != seen.mac:
+                found.append((seen.t, other, seen.mac))
+    return [
+        Conflict(t, (one, other), tuple(s for s in sightings if abs(s.t - t) <= AROUND_S)[:MANY])
+        for t, one, other in found[:MANY]
+    ]
 
 
-def spoken_for(frame: bytes, address: bytes) -> str | None:
-    """The source MAC of an Ethernet frame that speaks for this IPv4 address, by ARP or as the source of a packet."""
-    if len(frame) < 34:
-        return None
-    kind = frame[12:14]
-    if (kind == b"\x08\x06" and frame[28:32] == address) or (kind == b"\x08\x00" and frame[26:30] == address):
-        return frame[6:12].hex(":")
-    return None
+def verdict(sightings: Sequence[Sighting], name: Callable[[str], str]) -> dict[str, Any]:
+    """Owners and conflicts as the protocol tells them (serve.py); `name` tells whose a MAC is."""
+    conflicts = two_owners(sightings)
+    return {
+        "owners": [
+            {"node": name(e.mac), "mac": e.mac, "from": e.start, "to": e.end, "seen": e.count}
+            for e in episodes(sightings)[-MANY:]
+        ],
+        "two_owners": bool(conflicts),
+        "conflicts": [
+            {"t": c.t, "nodes": sorted(map(name, c.macs)), "seen": [(s.t, name(s.mac), s.round) for s in c.seen]}
+            for c in conflicts
+        ],
+    }
 
 
 def capture(path: Path, address: str, offset_s: float) -> list[Sighting]:
-    """Every frame in a pcap file (microseconds, Ethernet) that speaks for `address`; `offset_s` is added to times.
+    """Every frame in a pcap file (microseconds, Ethernet) that speaks for `address`, by ARP or as a packet's source; an
+    answer to an ARP question has that one's number. `offset_s` is added to times.
 
     Raises ValueError for a file of another kind; a truncated last packet is left out.
     """
     wanted = socket.inet_aton(address)
+    asked: dict[bytes, int] = {}  # MAC of who asks -> number of its last question
     found = []
     for t, frame in _packets(path.read_bytes()[:MAX_PCAP]):
-        mac = spoken_for(frame, wanted)
-        if mac:
-            found.append(Sighting(t + offset_s, mac))
+        to, mac, kind = frame[:6], frame[6:12], frame[12:14]
+        if kind == IPV4 and frame[26:30] == wanted:
+            found.append(Sighting(t + offset_s, mac.hex(":")))
+        elif kind == ARP and frame[28:32] == wanted:
+            answer = frame[20:22] == REPLY
+            found.append(Sighting(t + offset_s, mac.hex(":"), asked.get(to, 0) if answer else 0))
+        elif kind == ARP and frame[38:42] == wanted:
+            asked[mac] = max(asked.values(), default=0) + 1
     return found
 
 

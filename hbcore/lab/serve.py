@@ -21,7 +21,8 @@ one. Times are CLOCK_MONOTONIC seconds, the same clock as Python's time.monotoni
   find      {"node", "kind": as for kill, or "all"}     -> {"pids": [...]}, their numbers outside
   wait_served {"by": NODE?, "timeout": 30, "steady": 0.5, "page": true}      -> {"served": bool, "at", "client": {...}}
   report    {"since": t?, "until": t?}                  the client's figures since t (default: the mark), see below
-  capture_start {} -> {"file"}   capture_stop {} -> {"file", "frames", "owners", "two_owners", "conflicts"}
+  capture_start {} -> {"file"}   capture_stop {} -> {"file", "frames", "dropped", "owners", "two_owners",
+                                                        "conflicts"}: every frame the switch saw, a pcap file
   state     {}                                          -> as the event "lab"
   close     {}                                          answers, then ends
 
@@ -29,10 +30,11 @@ Every fault (power_off, power_on, freeze, thaw, kill, cut, heal, ping_*, foreign
 result, and from which `report` and the event `client` count.
 
 report -> {"since", "until", "echo": GAP|null, "page": GAP|null, "sent", "answered", "fetches", "pages", "owners":
-  [{"node", "mac", "from", "to", "seen"}], "two_owners": bool, "conflicts": [{"t", "nodes"}]}. GAP is the longest time
-  without an answer: {"ms", "from", "to", "before": node, "after": node|null, "open": it lasts, "stall_ms": the longest
-  pause of the client itself in it}; null where nothing was ever answered. `echo` is the outage of design.md 2.5.
-  `owners`: who answered ARP for the address, in the order seen, each time the answer changed.
+  [{"node", "mac", "from", "to", "seen"}], "two_owners": bool, "conflicts": [{"t", "nodes", "seen": [[t, node,
+  question]]}]}. GAP is the longest time without an answer: {"ms", "from", "to", "before": node, "after": node|null,
+  "open": it lasts, "stall_ms": the longest pause of the client itself in it}; null where nothing was ever answered.
+  `echo` is the outage of design.md 2.5. `owners`: who spoke for the address by ARP (asked every 20 ms by a machine of
+  its own), in order, a line each time that changed. `two_owners`: two machines answered the same question.
 
 Events (no id):
   {"event": "ready", "pid", "address", "nodes": {"node1": {"host", "address", "mac", "socket", "config", "state",

@@ -6,6 +6,7 @@ Must not know nodes, only port names.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -57,7 +58,11 @@ class Switch:
     def unplug(self, port: str) -> None:
         """The cable is gone, with the interface at its other end and all that one's addresses."""
         self._plugged.discard(port)
-        kernel.delete_link(port)
+        try:
+            kernel.delete_link(port)
+        except OSError as error:
+            if error.errno != errno.ENODEV:  # the kernel may have been quicker, when its namespace ended
+                raise
 
     def silence(self, port: str) -> None:
         """No frame leaves or enters by this port from now on; the step before `unplug`, in microseconds."""

@@ -265,7 +265,7 @@ class Cluster:
 
     @contextmanager
     def capture(self) -> Iterator[dict[str, Any]]:
-        """tcpdump on the switch while inside; the dict is filled with its verdict at the end."""
+        """Captures on the switch while inside; the dict is filled with its verdict at the end."""
         found: dict[str, Any] = {}
         self.do("capture_start")
         yield found

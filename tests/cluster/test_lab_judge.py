@@ -15,7 +15,7 @@ from hbcore.lab.gaps import Record, Tally
 from hbcore.lab.owners import Sighting, capture, episodes, two_owners
 from hbcore.lab.switch import Cut, ruleset
 
-A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
+A, B, C = "02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0c"
 
 
 def seen(*pairs: tuple[float, str]) -> list[Sighting]:
@@ -27,11 +27,10 @@ def seen(*pairs: tuple[float, str]) -> list[Sighting]:
     [
         ([], False),
         (seen((0.0, A), (0.1, A), (0.2, B), (0.3, B)), False),
-        (seen((0.0, A), (0.1, B), (1.2, A)), False),  # moved, and back after more than a second
-        (seen((0.0, A), (0.1, B), (0.2, A)), True),
-        (seen((0.0, A), (0.1, B), (0.15, "02:00:00:00:00:0c"), (0.2, A)), True),
+        (seen((0.0, A), (0.1, B), (0.2, A)), False),  # there and back
         ([Sighting(0.0, A, 7), Sighting(0.0, B, 7)], True),  # both answer the same question
-        ([Sighting(0.0, A, 7), Sighting(0.0, A, 7), Sighting(0.1, B, 8)], False),
+        ([Sighting(0.0, A, 7), Sighting(0.0, A, 7), Sighting(0.1, B, 8), Sighting(0.12, A, 9)], False),
+        ([Sighting(0.0, A, 7), Sighting(0.01, B, 0), Sighting(0.02, B, 8), Sighting(0.02, A, 8)], True),
     ],
 )
 def test_two_owners(history: list[Sighting], conflict: bool) -> None:
@@ -82,29 +81,53 @@ def test_never_answered_is_not_an_outage_of_zero() -> None:
     assert record([], 0.5).longest(0.0, 0.5) is None
 
 
-def frame(kind: int, source: str, sender: str) -> bytes:
-    ip = bytes(map(int, sender.split(".")))
-    head = b"\xff" * 6 + bytes.fromhex(source.replace(":", "")) + struct.pack("!H", kind)
-    return head + (bytes(14) + ip if kind == 0x0806 else bytes(12) + ip) + bytes(24)
+def ip(text: str) -> bytes:
+    return bytes(map(int, text.split(".")))
+
+
+def mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def packet(source: str, sender: str) -> bytes:
+    return mac(C) + mac(source) + b"\x08\x00" + bytes(12) + ip(sender) + bytes(24)
+
+
+def arp(operation: int, source: str, sender: str, to: str, target: str) -> bytes:
+    head = mac(to) + mac(source) + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, operation)
+    return head + mac(source) + ip(sender) + mac(to) + ip(target)
 
 
 def test_a_capture_is_read(tmp_path: Path) -> None:
+    everyone, vip = "ff:ff:ff:ff:ff:ff", "10.0.0.9"
     frames = [
-        (1.0, frame(0x0806, A, "10.0.0.9")),
-        (1.1, frame(0x0800, A, "10.0.0.9")),
-        (1.2, frame(0x0800, B, "10.0.0.8")),  # of another address
-        (1.3, frame(0x0806, B, "10.0.0.9")),
-        (1.4, b"\0" * 20),
+        (1.0, arp(1, C, "10.0.0.1", everyone, vip)),
+        (1.1, arp(2, A, vip, C, "10.0.0.1")),
+        (1.2, packet(A, vip)),
+        (1.3, packet(B, "10.0.0.8")),  # of another address
+        (1.4, arp(2, B, vip, everyone, vip)),  # an announcement
+        (1.5, arp(1, C, "10.0.0.1", everyone, vip)),
+        (1.6, arp(2, B, vip, C, "10.0.0.1")),
+        (1.7, b"\0" * 20),
+        (1.8, arp(2, A, vip, C, "10.0.0.1")),
     ]
     data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 128, 1)
     for t, content in frames:
         data += struct.pack("<IIII", int(t), round(t % 1 * 1e6), len(content), len(content)) + content
     path = tmp_path / "x.pcap"
     path.write_bytes(data + b"\1\2\3")  # cut short
-    assert [(round(s.t, 3), s.mac) for s in capture(path, "10.0.0.9", 10.0)] == [(11.0, A), (11.1, A), (11.3, B)]
+    told = capture(path, vip, 10.0)
+    assert [(round(s.t, 3), s.mac, s.round) for s in told] == [
+        (11.1, A, 1),
+        (11.2, A, 0),
+        (11.4, B, 0),
+        (11.6, B, 2),
+        (11.8, A, 2),
+    ]
+    assert [c.macs for c in two_owners(told)] == [(B, A)]
     path.write_bytes(b"\n\r\r\n" + bytes(40))
     with pytest.raises(ValueError, match="not a pcap"):
-        capture(path, "10.0.0.9", 0.0)
+        capture(path, vip, 0.0)
 
 
 def test_cuts_become_one_transaction() -> None:
