@@ -165,6 +165,18 @@ def test_the_peers_other_address_is_heard_and_a_broadcast_is_not() -> None:
     until(lambda: not node1.drain() and node1.health["eth0>10.0.0.1"].stray == 2)
 
 
+@in_namespace
+def test_only_the_named_device_is_listened_to() -> None:
+    a, b = two_nodes(2)
+    node1 = opened(a, *BOTH)
+    shout(b, b"x", "10.0.1.1", "eth1")
+    shout(a, b"x", "127.0.0.1")
+    assert silent(node1)
+    shout(b, b"y", "10.0.0.1", "eth0")
+    assert [d.data for d in arrived(node1)] == [b"y"]
+    assert sum(h.heard for h in node1.health.values()) == 1
+
+
 # -- multicast ---------------------------------------------------------------------------------------------------------
 
 
