@@ -57,7 +57,7 @@ def top_line(sources: list[Source], current: Source, now: float, wall: float, gl
               if other is not current]  # fmt: skip
     said: list[Run] = []
     for name, (text, _), fresh in others:
-        said += [("  ", "text"), (f"{name} ", "muted"), (text, "muted" if fresh else "warn")]
+        said += [("  ", "text"), (f"{name} ", "muted"), (text.partition(",")[0], "muted" if fresh else "warn")]
     if width_of(tuple(said)) > room:
         said = [("  " + name, "muted" if fresh else "warn") for name, _, fresh in others]
     if width_of(tuple(said)) > room:

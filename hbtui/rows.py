@@ -172,12 +172,12 @@ def _latency_tone(status: Status, link: Link | None) -> str:
 
 
 def note_rows(key: str, text: str, grave: bool, view: View) -> list[Row]:
-    """A sentence under a row: one line, or up to three where something is wrong."""
+    """A sentence under a row: at most two lines, three where something is wrong; the detail has it whole."""
     if not text:
         return []
     runs: Cell = (("    ", "text"), (text, "warn" if grave else "muted"))
-    lines = wrap(runs, max(20, view.width)) if grave else [runs]
-    return [Row(f"{key}/{number}", (line,), note=True) for number, line in enumerate(lines[:3])]
+    lines = wrap(runs, max(20, view.width))[: 3 if grave else 2]
+    return [Row(f"{key}/{number}", (line,), note=True) for number, line in enumerate(lines)]
 
 
 # --- groups and resources -------------------------------------------------------------------------------------------

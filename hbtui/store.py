@@ -85,8 +85,11 @@ def diff(old: Status | None, new: Status) -> Delta:
 
 
 def health(status: Status) -> Health:
-    """ok: all runs and can move; degraded: something needs a look; down: a wanted group does not run."""
-    if any(g.wanted == "started" and g.state in ("failed", "blocked", "stopped", "unknown") for g in status.groups):
+    """ok: all runs and can move; degraded: something needs a look; down: a wanted group does not run.
+
+    Unknown is not down: a node that lost sight of the owner cannot say.
+    """
+    if any(g.wanted == "started" and g.state in ("failed", "blocked", "stopped") for g in status.groups):
         return "down"
     troubled = (
         any(node.state in ("offline", "unclean", "fencing", "joining", "standby") for node in status.nodes)

@@ -24,6 +24,7 @@ from hbtui.bar import Bar
 from hbtui.clipboard import copy
 from hbtui.model import Model
 from hbtui.rows import Cell
+from hbtui.wrap import wrap
 
 SCOPES: tuple[Scope, ...] = ("all", "local", "foreign", "failback")
 SETTLE_S = 60.0
@@ -195,7 +196,7 @@ class PlanScreen(ModalScreen[bool]):
             return [((say("tui-plan-refused", why=plan.refused.text), "bad"),), *self.command_lines(plan)]
         if self.action.verb == "fence" and self.running_since is None:
             lines += [((say("tui-fence-why", node=self.model.short(self.action.node or "")), "bad"),), ()]
-        lines += [self.effect_line(effect) for effect in plan.effects[:MOST_EFFECTS]]
+        lines += [line for effect in plan.effects[:MOST_EFFECTS] for line in self.effect_lines(effect)]
         if len(plan.effects) > MOST_EFFECTS:
             lines.append(((f"  and {len(plan.effects) - MOST_EFFECTS} more", "muted"),))
         if not plan.effects:
@@ -203,7 +204,9 @@ class PlanScreen(ModalScreen[bool]):
         if self.running_since is not None:
             return [*lines, (), *self.progress_lines()]
         lines.append(())
-        lines += [((" ! ", "warn"), (warning.text, "warn")) for warning in plan.warnings]
+        width = self.query_one("#plan-lines").size.width
+        for warning in plan.warnings:
+            lines += wrap(((" ! ", "warn"), (warning.text, "warn")), width)
         if self.action.verb in ("standby", "takeover"):
             lines.append(self.scope_line())
         lines.append((("undo     ", "muted"), (plan.undo or "none", "text" if plan.undo else "warn")))
@@ -219,27 +222,24 @@ class PlanScreen(ModalScreen[bool]):
             runs.append((f"({'*' if chosen else ' '}) {scope}   ", "strong" if chosen else "muted"))
         return tuple(runs)
 
-    def effect_line(self, effect: Effect) -> Cell:
+    def effect_lines(self, effect: Effect) -> list[Cell]:
+        """What happens to whom and where; what the planner says of it stands below."""
         word, tone = _WORD[effect.kind]
-        mark: tuple[str, str] = ("  ", "text")
-        if self.running_since is not None:
-            mark = self.progress_mark(effect)
-        place = self.model.short(effect.node or "")
+        mark = self.progress_mark(effect) if self.running_since is not None else ("  ", "text")
+        place = "" if effect.node in (None, effect.subject) else self.model.short(effect.node or "")
         if effect.to:
-            place = f"{place} > {self.model.short(effect.to)}" if place else self.model.short(effect.to)
+            place = f"{place} > {self.model.short(effect.to)}".removeprefix(" > ")
         outage = "" if effect.outage_ms is None else f"  outage ~ {figures.latency(effect.outage_ms)}"
         if effect.kind in ("stop", "move") and effect.outage_ms is None:
             outage = "  outage not known yet"
-        said = f"  {effect.said.text}" if effect.said else ""
-        subject = self.model.short(effect.subject)
-        return (
-            mark,
-            (f"{word:<8} ", tone),
-            (f"{subject:<16} ", "strong"),
-            (place, "text"),
-            (outage, "warn"),
-            (said, "muted"),
-        )
+        subject = (f"{self.model.short(effect.subject):<16} ", "strong")
+        line: Cell = (mark, (f"{word:<8} ", tone), subject, (place, "text"), (outage, "warn"))
+        if effect.said is None:
+            return [line]
+        return [
+            line,
+            *wrap(((" " * 11, "text"), (effect.said.text, "muted")), self.query_one("#plan-lines").size.width),
+        ]
 
     # --- progress ---
 
