@@ -1,0 +1,214 @@
+"""Pulse's core: order, nonce, replay, restarts, leases and vouching, each on its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Stand, Words
+from hbcore.engine.config import MS, SECOND, Timing
+from hbcore.engine.effects import Held, Hold, Prove, Say
+from hbcore.engine.events import Abandoned, Answered, Lapsed, Stalled
+from hbcore.engine.heart import AskPing, Class, Heart, PulseEffect, Send, TakeOff, Tell
+from hbcore.engine.lease import Evidence, lease_of, renewed_until
+
+ID = b"cluster!"
+NONCE, PEERS = 1111, 2222
+START = 1000 * SECOND
+HELD = Held("web", 7, "gw", alone=False, light=True)
+WORDS = Words(Mode.ONLINE, groups=(GroupWord(7, Stand.HOLDS, 5),))
+
+
+def heart(now: int = START) -> Heart:
+    one = Heart(me=0, cluster=ID, incarnation=10, generation=0, nonce=NONCE, timing=Timing(), pings=("gw",), now_ns=now)
+    one.daemon_came(now)
+    one.obey(now, Say(WORDS))
+    return one
+
+
+def beat(seq: int, *, key: tuple[int, int] = (50, 0), your: int = NONCE, echo: int = 0, words: Words = WORDS) -> Beat:
+    return Beat(Frame(ID, 1, *key, seq, PEERS, your, echo), words)
+
+
+def run(one: Heart, now: int, until: int, *, step: int = 10 * MS) -> list[tuple[int, PulseEffect]]:
+    """Call timer() as the loop would."""
+    out = []
+    while now < until:
+        now = min(max(one.next_deadline(now), now + MS), until, now + step)
+        out += [(now, effect) for effect in one.timer(now)]
+    return out
+
+
+def test_a_beat_that_does_not_echo_my_nonce_changes_nothing_but_whom_i_echo() -> None:
+    one = heart()
+    assert one.hear("eth0", START, beat(1, your=0)) == (Class.UNPROVEN, None)
+    assert one.heard_ns == 0
+    assert {e.beat.frame.your_nonce for _, e in run(one, START, START + 100 * MS) if isinstance(e, Send)} == {PEERS}
+    assert one.hear("eth0", START, beat(2))[0] is Class.ACCEPTED
+
+
+def test_order_copies_and_repeats() -> None:
+    one = heart()
+    assert one.hear("eth0", START, beat(5))[0] is Class.ACCEPTED
+    assert one.hear("eth1", START, beat(5))[0] is Class.REPEAT
+    assert one.hear("eth0", START, beat(5))[0] is Class.REPLAYED
+    assert one.hear("eth1", START, beat(4))[0] is Class.REPLAYED
+    assert one.hear("eth0", START, beat(4))[0] is Class.REPLAYED
+    assert one.hear("eth0", START, replace(beat(9), frame=replace(beat(9).frame, node=0)))[0] is Class.OWN
+    assert one.hear("eth0", START, beat(100))[0] is Class.ACCEPTED
+    assert one.hear("eth1", START, beat(80))[0] is Class.REPLAYED, "another link may lag, but not that far"
+
+
+def test_a_restart_of_the_peer_is_taken_at_once_and_its_old_life_never_again() -> None:
+    one = heart()
+    assert one.hear("eth0", START, beat(500, key=(50, 0)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START, beat(1, key=(51, 0)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START + 5 * SECOND, beat(501, key=(50, 0)))[0] is Class.REPLAYED
+    assert one.hear("eth0", START, beat(1, key=(51, 1)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START, beat(2, key=(51, 0)))[0] is Class.REPLAYED
+
+
+def test_a_reinstalled_peer_with_a_lower_incarnation_waits_until_the_old_one_is_silent() -> None:
+    one = heart()
+    assert one.hear("eth0", START, beat(500, key=(50, 0)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START + 100 * MS, beat(1, key=(3, 0)))[0] is Class.REPLAYED
+    assert one.hear("eth0", START + 600 * MS, beat(2, key=(3, 0)))[0] is Class.ACCEPTED
+
+
+def test_everything_recorded_before_my_restart_is_void_after_it() -> None:
+    before = heart()
+    recorded = [beat(n, echo=n) for n in range(1, 50)]
+    assert all(before.hear("eth0", START, b)[0] is Class.ACCEPTED for b in recorded)
+    after = Heart(
+        me=0, cluster=ID, incarnation=11, generation=0, nonce=NONCE + 1, timing=Timing(), pings=(), now_ns=START
+    )
+    assert {after.hear("eth0", START, b)[0] for b in recorded} == {Class.UNPROVEN}
+    assert after.heard_ns == 0
+
+
+def test_a_replay_cannot_make_me_echo_another_nonce_while_the_peer_speaks() -> None:
+    one = heart()
+    one.hear("eth0", START, beat(5))
+    old = Beat(Frame(ID, 1, 40, 0, 900, 9999, 1), WORDS)
+    assert one.hear("eth0", START + 50 * MS, old)[0] is Class.UNPROVEN
+    sent = [e.beat for _, e in run(one, START + 50 * MS, START + 150 * MS) if isinstance(e, Send)]
+    assert {b.frame.your_nonce for b in sent} == {PEERS}
+
+
+def test_beats_come_once_a_keepalive_and_pings_too() -> None:
+    one = heart()
+    out = [e for _, e in run(one, START, START + SECOND)]
+    for _ in range(8):  # the daemon lives
+        one.obey(START + SECOND, Say(WORDS))
+    assert 9 <= sum(isinstance(e, Send) for e in out) <= 11
+    assert 9 <= sum(isinstance(e, AskPing) for e in out) <= 11
+    seqs = [e.beat.frame.seq for e in out if isinstance(e, Send)]
+    assert seqs == sorted(set(seqs))
+
+
+def test_the_lease_ends_l_after_the_last_proof_and_is_final() -> None:
+    one = heart()
+    one.obey(START, Hold((HELD,)))
+    one.answered(Answered("gw", START + 50 * MS, START + 51 * MS))
+    out = run(one, START, START + SECOND)
+    lapsed = [at for at, e in out if isinstance(e, Tell) and isinstance(e.event, Lapsed)]
+    assert len(lapsed) == 1
+    assert START + 350 * MS < lapsed[0] <= START + 362 * MS
+    one.answered(Answered("gw", START + 900 * MS, START + 901 * MS))
+    assert not [e for _, e in run(one, START + SECOND, START + 1200 * MS) if isinstance(e, Tell)]
+
+
+@pytest.mark.parametrize("kind", ["echo", "control", "base"])
+def test_each_proof_renews(kind: str) -> None:
+    one = heart()
+    one.obey(START, Hold((HELD,)))
+    lapses = []
+    for n in range(20):
+        now = START + n * 100 * MS
+        out = run(one, now, now + 100 * MS)
+        lapses += [e for _, e in out if isinstance(e, Tell) and isinstance(e.event, Lapsed)]
+        sent = [e.beat.frame.seq for _, e in out if isinstance(e, Send)]
+        if kind == "echo" and sent:
+            one.hear("eth0", now + 100 * MS, beat(n + 1, echo=sent[-1]))
+        elif kind == "control":
+            one.answered(Answered("gw", now + 90 * MS, now + 91 * MS))
+        elif kind == "base":
+            one.obey(now + 99 * MS, Prove("web", "base", now + 90 * MS))
+        one.obey(now + 99 * MS, Say(WORDS))
+    assert not lapses
+
+
+def test_without_a_control_nothing_can_be_asked_and_the_holder_goes_on() -> None:
+    assert renewed_until(100, 30, Evidence(), alone=False, controlled=False) == 130
+    assert renewed_until(100, 30, Evidence(echo_ns=50, control_ns=60), alone=False, controlled=True) == 90
+    assert renewed_until(100, 30, Evidence(neighbour_ns=80), alone=False, controlled=True) == 30
+    assert renewed_until(100, 30, Evidence(neighbour_ns=80), alone=True, controlled=True) == 110
+
+
+def test_an_own_stall_is_told_and_lapses_what_was_held() -> None:
+    one = heart()
+    one.obey(START, Hold((HELD,)))
+    run(one, START, START + 100 * MS)
+    out = one.timer(START + SECOND)
+    told = [e.event for e in out if isinstance(e, Tell)]
+    assert [type(e) for e in told] == [Stalled, Lapsed]
+
+
+def test_a_daemon_that_is_gone_is_vouched_for_one_second_then_abandoned() -> None:
+    one = heart()
+    one.obey(START, Hold((replace(HELD, control=""),)))
+    one.daemon_went(START)
+    out = run(one, START, START + 3 * SECOND)
+    (off,) = [(at, e) for at, e in out if isinstance(e, TakeOff)]
+    assert START + SECOND <= off[0] <= START + SECOND + 20 * MS and off[1].groups == ("web",)
+    last = [e.beat for at, e in out if isinstance(e, Send) and at >= off[0]]
+    assert len(last) == 3, "the release is said three times, then silence"
+    assert {(b.words.mode, b.words.groups[0].stand, b.words.groups[0].epoch) for b in last} == {
+        (Mode.UNMANAGED, Stand.RELEASED, 6)
+    }
+    assert [e.event for _, e in out if isinstance(e, Tell)] == [Abandoned((("web", 6),))]
+
+
+def test_a_daemon_that_hangs_is_vouched_for_five_seconds() -> None:
+    one = heart()
+    one.obey(START, Hold((replace(HELD, control=""),)))
+    out = run(one, START, START + 8 * SECOND)
+    (at,) = [at for at, e in out if isinstance(e, TakeOff)]
+    assert START + 5 * SECOND <= at <= START + 5 * SECOND + 20 * MS
+
+
+def test_a_daemon_back_within_a_second_is_no_news() -> None:
+    one = heart()
+    one.obey(START, Hold((replace(HELD, control=""),)))
+    one.daemon_went(START)
+    run(one, START, START + 900 * MS)
+    one.daemon_came(START + 900 * MS)
+    out = run(one, START + 900 * MS, START + 4 * SECOND)
+    assert not [e for _, e in out if isinstance(e, TakeOff)]
+
+
+def test_heavy_groups_stay_and_are_said_to_be_unmanaged() -> None:
+    one = heart()
+    one.obey(START, Hold((replace(HELD, control="", light=False),)))
+    one.daemon_went(START)
+    out = run(one, START, START + 2 * SECOND)
+    assert [e.groups for _, e in out if isinstance(e, TakeOff)] == [()]
+    last = [e.beat for _, e in out if isinstance(e, Send)][-1]
+    assert last.words.mode is Mode.UNMANAGED and last.words.groups[0].stand is Stand.HOLDS
+
+
+def test_it_never_beats_without_a_daemon_that_spoke() -> None:
+    one = Heart(me=0, cluster=ID, incarnation=1, generation=0, nonce=1, timing=Timing(), pings=(), now_ns=START)
+    assert not [e for _, e in run(one, START, START + SECOND) if isinstance(e, Send)]
+
+
+def test_the_arithmetic_of_safety_1() -> None:
+    standard = lease_of(Timing())
+    assert (standard.lease_ns, standard.claim_ns) == (300 * MS, 200 * MS)
+    for h, d in ((100, 500), (1000, 30_000), (2000, 5000), (200, 1000)):
+        lease = lease_of(Timing(h * MS, d * MS // 2, d * MS))
+        total = lease.lease_ns + lease.ticket_ns + lease.keepalive_ns + lease.slack_ns
+        assert total <= d * MS and lease.lease_ns >= lease.keepalive_ns + lease.ticket_ns
+    with pytest.raises(ValueError, match="lease"):
+        lease_of(Timing(100 * MS, 100 * MS, 300 * MS))
