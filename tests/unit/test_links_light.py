@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = {"asyncio", "concurrent", "email", "http", "ipaddress", "logging", "pyroute2", "ssl", "subprocess", "yaml"}
+HEAVY = {"asyncio", "concurrent", "email", "http", "logging", "pyroute2", "ssl", "subprocess", "yaml"}
 PROGRAM = "import hbcore.links.udp, hbcore.links.wire, hbcore.links.ping, sys; print(*sys.modules)"
 
 
