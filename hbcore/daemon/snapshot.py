@@ -280,7 +280,7 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
     peer, state = world.peer, world.peer.state(now_ns)
     if state is Peer.LOST:
         alarm("alarm-lost", peer.name, "critical", peer.heard_ns, node=peer.name)
-    elif state is Peer.ONE_WAY:
+    elif state is Peer.ONE_WAY and not peer.late(now_ns):
         alarm("alarm-one-way", peer.name, "warning", peer.two_way_ns, node=peer.name)
     elif peer.words.mode is Mode.UNMANAGED:
         alarm("alarm-unmanaged", peer.name, "critical", node=peer.name)

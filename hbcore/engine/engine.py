@@ -215,7 +215,7 @@ class Engine:
     def _note_peer(self, now_ns: int) -> None:
         """Say it when the peer is heard otherwise than before."""
         state, name = self.world.peer.state(now_ns), self.world.peer.name
-        if state is not self._peer_was:
+        if state is not self._peer_was and not (state is Peer.ONE_WAY and self.world.peer.late(now_ns)):
             code, severity = PEER_NOTES[state]
             self.world.notes.append(Note(code, (("node", name),), severity, "node", name))
             self._peer_was = state

@@ -94,6 +94,10 @@ class PeerView:
     def silent_ns(self, now_ns: int) -> int:
         return now_ns - (self.heard_ns or self.born_ns)
 
+    def late(self, now_ns: int) -> bool:
+        """Nothing came for two beats: not one-way but on its way to LOST."""
+        return self.silent_ns(now_ns) >= 2 * self.timing.keepalive_ns
+
     def lost_at_ns(self) -> int:
         """When the present silence makes it LOST."""
         if not self.heard_ns:
