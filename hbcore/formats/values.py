@@ -67,6 +67,8 @@ def time_ns(word: str) -> int | Fault:
     whole, _, part = number.partition(".")
     if unit in _FOREIGN:
         seconds = int(whole or "0") * _FOREIGN[unit]
+        if seconds * SECOND > MAX_TIME_NS:  # what we would offer instead would be refused as well
+            return fault("time-too-long", word=word)
         if part:
             return fault("time-unit", word=word, write=f"{int(float(number) * _FOREIGN[unit] * 1000)}ms", unit=unit)
         return fault("time-unit-whole", word=word, write=seconds, ms=f"{seconds * 1000}ms", unit=unit)

@@ -56,6 +56,17 @@ def test_times_that_heartbeat_refuses(word: str) -> None:
     assert isinstance(values.time_ns(word), values.Fault)
 
 
+@pytest.mark.parametrize(
+    "word, write",
+    [("2s", "2"), ("3min", "180"), ("1.5s", "1500ms"), (".5m", "30000ms"), ("1H", "3600"), ("1d", "86400")],
+)
+def test_a_unit_that_is_not_read_is_answered_with_one_that_is(word: str, write: str) -> None:
+    fault = values.time_ns(word)
+    assert isinstance(fault, values.Fault)
+    assert dict(fault.args)["write"] == write
+    assert isinstance(values.time_ns(write), int)
+
+
 @pytest.mark.parametrize("ns", [MS, 350 * MS, SECOND, 2 * SECOND, 1500 * MS, 1500_000])
 def test_what_is_spelled_reads_back(ns: int) -> None:
     assert values.time_ns(values.spell(ns)) == ns
@@ -275,11 +286,14 @@ def test_the_offered_values_are_accepted_and_the_next_ones_are_not(keepalive: in
         ("msgfmt xml", "not-one-of"),
         ("conn_logd_time 1m", "time-unit-whole"),
         ("deadping 1.5s", "time-unit"),
+        ("deadping 2d", "time-too-long"),
         ("ping 10.0.0.1\nping 10.0.0.1", "ping-twice"),
         ("ping " + " ".join(f"10.0.0.{n}" for n in range(1, 18)), "ping-many"),
         ("\n".join(f"mcast eth{n} 225.0.0.1 694 1 0" for n in range(1, 17)), "medium-many"),
         ("respawn root /usr/lib/heartbeat/mgmtd -v", "respawn-unneeded"),
         ("node ,", "no-value"),
+        ("debug 256", "number-range"),
+        ("respawn hacluster ipfail", "respawn-short"),
         ("env a=1 b=2", "idle-env"),
         ("stonith_host = * baytech secret", "refused-stonith"),
     ],

@@ -36,7 +36,9 @@ def codes(text: str, ha_cf: str = HA_CF, yaml: str = "schema: 1\n") -> list[tupl
     "spec, expected",
     [
         ("10.0.0.1", Address("10.0.0.1")),
+        ("10.0.0.1/1", Address("10.0.0.1", 1)),
         ("10.0.0.1/8", Address("10.0.0.1", 8)),
+        ("1.0.0.1/8", Address("1.0.0.1", 8)),
         ("10.0.0.1/24/eth0", Address("10.0.0.1", 24, "eth0")),
         ("10.0.0.1/24/10.0.0.255", Address("10.0.0.1", 24, None, "10.0.0.255")),
         ("10.0.0.1/24/eth0/10.0.0.255", Address("10.0.0.1", 24, "eth0", "10.0.0.255")),
@@ -65,7 +67,11 @@ def test_addresses(spec: str, expected: Address) -> None:
         ("10.0.0.1/24/a-device-with-a-long-name", "device-bad"),
         ("1.2.3.4.5", "ipv4-parts"),
         ("300.1.2.3", "ipv4-octet"),
+        ("10.0.0.1/33", "ip-prefix"),
         ("0.0.0.0", "ipv4-nobody"),
+        ("0.1.2.3", "ipv4-nobody"),
+        ("127.0.0.1", "ipv4-nobody"),
+        ("240.0.0.1", "ipv4-nobody"),
         ("255.255.255.255", "ipv4-nobody"),
     ],
 )
@@ -168,6 +174,7 @@ def test_weights(resources: str, weight: Weight, of: str) -> None:
     assert config is not None
     (group,) = config.groups
     assert (group.weight, group.weight_of, group.prefer) == (weight, of, ("node2", "node1"))
+    assert (group.where.file, group.where.line) == ("haresources", 1)
 
 
 def test_a_tag_decides() -> None:
@@ -197,6 +204,10 @@ def test_what_groups_share_is_warned_of() -> None:
         ("node1 " + " ".join(f"s{n}" for n in range(64)), "resource-many"),
         ("-node1 httpd", "node-bad"),
         ("  httpd::a", "group-no-node"),
+        ("node1 IPaddr::fe80::1", "ipv6-not-yet"),
+        ("node1 IPv6addr", "ipv6-not-yet"),
+        ("node1 'httpd", "quotes"),
+        ("node1 httpd'", "quotes"),
     ],
 )
 def test_the_rest_of_the_bounds(text: str, code: str) -> None:
@@ -231,6 +242,7 @@ def test_the_peers_own_address_is_no_virtual_one() -> None:
         ("schema: 1\ngruops: {}\n", 2, "yaml-key-unknown"),
         ("schema: 1\ngroups: [a]\n", 2, "yaml-not-mapping"),
         ("schema: 1\ngroups:\n  10.0.0.1: heavy\n", 3, "yaml-short-weight"),
+        ("schema: 1\ngroups:\n  10.0.0.1: medium\n", 3, "yaml-not-mapping"),
         ("schema: 1\ngroups:\n  10.0.0.1:\n    weight: medium\n", 4, "yaml-weight"),
         ("schema: 1\ngroups:\n  10.0.0.1:\n    takeover: manual\n", 4, "yaml-key-later"),
         ("schema: 1\ngroups:\n  10.0.0.1:\n    wieght: heavy\n", 4, "yaml-key-unknown"),

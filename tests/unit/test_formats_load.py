@@ -169,6 +169,16 @@ def test_every_listed_key_verifies_and_one_signs() -> None:
     )
 
 
+@pytest.mark.parametrize("text", [f"'{HEX}", f"{HEX}'", f'"{HEX}', f"`{HEX}`"])
+def test_a_key_with_a_quote_at_either_end_is_refused(text: str) -> None:
+    assert [p.code for p in authkeys.parse(f"auth 1\n1 sha1 {text}\n")[1]] == ["key-quotes"]
+
+
+@pytest.mark.parametrize("number, taken", [(0, True), (15, True), (16, False)])
+def test_the_numbers_of_keys(number: int, taken: bool) -> None:
+    assert (authkeys.parse(f"auth {number}\n{number} sha1 {HEX}\n")[0] is not None) is taken
+
+
 def test_the_length_of_a_key_is_bounded() -> None:
     assert authkeys.parse("auth 1\n1 sha1 " + "x" * 256 + "\n")[0] is not None
     keys, problems = authkeys.parse("auth 1\n1 sha1 " + "x" * 257 + "\n")
