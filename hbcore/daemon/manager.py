@@ -78,6 +78,7 @@ class Manager:
         self._places: list[pipe.Place] = []
         self._deaf: dict[str, str] = {}
         self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._quit: int | None = None  # the exit status, once all is stopped and pulse was told to quit
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -193,7 +194,10 @@ class Manager:
                 case _:
                     pass
         if self._pipe.closed and not self._ended.done():
-            self._become_pulse()
+            if self._quit is None:
+                self._become_pulse()
+            else:  # it left because this daemon said so
+                self._end(self._quit)
 
     def _become_pulse(self) -> None:
         """Pulse is dead: this process turns into the next one, which starts a daemon that adopts what runs."""
@@ -234,8 +238,9 @@ class Manager:
             case Note():
                 self._journal.write(effect)
             case Gone(clean):
+                self._quit = 0 if clean else 1
                 self._pipe.send(pipe.Quit(clean))
-                self._loop.call_later(0.2, self._end, 0 if clean else 1)
+                self._loop.call_later(0.2, self._end, self._quit)
             case _:
                 assert_never(effect)
 
