@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from hbcore.engine.beat import Mode, Stand, Verdict
 from hbcore.engine.config import SECOND
-from hbcore.engine.group import Group, Phase, Res, Then
+from hbcore.engine.group import Group, Phase, Then
 from hbcore.engine.placement import damped, place
 from hbcore.engine.table import Act, Inputs, Peer, Row, Vip, decide
 from hbcore.engine.world import World
@@ -216,7 +216,7 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     where = place(world, group, now_ns)
     if where.node == world.me:
         if group.phase is Phase.IDLE and not world.cannot_here(group, now_ns):
-            group.begin_start(now_ns)
+            _start(world, group, now_ns)
     elif where.node is None:
         if group.phase in (Phase.RUNNING, Phase.STARTING):
             group.begin_stop(now_ns, Then.KEEP, where.code)
@@ -232,6 +232,14 @@ def _hand_over(world: World, group: Group, code: str, now_ns: int) -> None:
         group.failbacks = (*group.failbacks, world.unix_s(now_ns))[-8:]
     group.note("moving", kind="move", to=world.peer.name, why=code)
     group.begin_stop(now_ns, Then.RELEASE, code)
+
+
+def _start(world: World, group: Group, now_ns: int) -> None:
+    """Start by this node's files, or, while the peer's differ, by the definition both had last."""
+    definition = group.agreed if group.agreed is not None and world.mismatch(group) else group.written
+    if definition != group.definition and not group.running_members():
+        group.use(definition)
+    group.begin_start(now_ns)
 
 
 def _reopen_or_stop(world: World, group: Group, i: Inputs, now_ns: int) -> None:
@@ -342,10 +350,6 @@ def _claim(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     looked = i.vip is Vip.NONE or i.fenced or group.probing.round_begun_ns >= group.claim_ns
     if now_ns - group.claim_ns < world.lease.claim_ns or not looked:
         return
-    if world.mismatch(group) and group.agreed is not None and group.agreed != group.definition:
-        group.use(group.agreed)
-        for member in group.members:
-            member.state = Res.STOPPED if member.state is Res.UNKNOWN else member.state
     if world.pin(group.name, now_ns) == world.peer.name:
         world.book.put("pin", group.name, "", now_s=world.unix_s(now_ns), by=world.me)
     _take(world, group, max(group.token.epoch, _peer_epoch(world, group)) + 1, now_ns)

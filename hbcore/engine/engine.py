@@ -209,8 +209,8 @@ class Engine:
             answered_ns = event.at_ns - word.control_age_ms * 1_000_000
             later = word.control is Verdict.OK and answered_ns - control.asked_ns >= 2 * world.lease.keepalive_ns
             group.peer_control_beats = group.peer_control_beats + 1 if later else 0
-            if word.digest == group.digest and group.agreed != group.definition:
-                group.agreed = group.definition
+            if word.digest == group.digest and group.agreed != group.written:
+                group.agreed = group.written
 
     def _note_peer(self, now_ns: int) -> None:
         """Say it when the peer is heard otherwise than before."""

@@ -100,8 +100,8 @@ class Token:
 class Group:
     """`released`: my last word about it was a release nobody took yet. `barrier`, `release_barrier`: numbers of the
     Persist that its start, its release wait for (0 = none). `settled`: alone for long enough, with control ok (O7).
-    `contested`: the peer held it too. `unplanned`: this node took it because the peer was lost. `number`: its name in
-    beats; `digest`: its definition's.
+    `contested`: the peer held it too. `unplanned`: this node took it because the peer was lost. `written`: the
+    definition of this node's files, `digest` its own; `definition`: the one it runs by. `number`: its name in beats.
     """
 
     definition: GroupDef
@@ -136,17 +136,19 @@ class Group:
     contested: bool = False
     notes: list[Note] = field(default_factory=list)
     probing: Probing = field(init=False)
+    written: GroupDef = field(init=False)
     number: int = field(init=False)
     digest: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.use(self.definition)
+        self.written = self.definition
+        self.number, self.digest = zlib.crc32(self.name.encode()), self.written.digest()
+        self.use(self.written)
 
     def use(self, definition: GroupDef) -> None:
         """Run by this definition; resources of the same name keep their state."""
         kept = {m.resource.name: m for m in self.members}
         self.definition = definition
-        self.number, self.digest = zlib.crc32(self.name.encode()), definition.digest()
         self.members = [kept.get(r.name, Member(r)) for r in definition.resources]
         for member, resource in zip(self.members, definition.resources, strict=True):
             member.resource = resource

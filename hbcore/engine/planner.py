@@ -190,6 +190,8 @@ def _line(world: World, group: Group, node: str, to: str, now_ns: int) -> Line:
     code = world.cannot_peer(group, now_ns) if to == world.peer.name else world.cannot_here(group, now_ns)
     if to == world.me and not code and node == world.peer.name and world.peer.state(now_ns) is not Peer.TWO_WAY:
         code = "peer-not-two-way"
+    if not code and world.mismatch(group):
+        code = "config-differs"  # no planned move of what the nodes define differently
     if code in ("standby-here", "peer-standby") and to != node:
         code = "target-standby"
     if code:

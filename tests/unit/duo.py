@@ -89,6 +89,7 @@ class Duo:
 
     def __init__(self, configuration: ClusterConfig | None = None) -> None:
         self.config = configuration or config()
+        self.configs = [self.config, self.config]  # what each node's files say
         self.now = 1000 * SECOND
         self.boxes = [Box(name, number) for number, name in enumerate(NAMES)]
         self.beats = {(0, 1): True, (1, 0): True}
@@ -119,7 +120,9 @@ class Duo:
         box = self.boxes[number]
         assert box.heart is not None
         box.heart.daemon_came(self.now)
-        box.engine = Engine(self.config, box.name, box.disk, self.now, heard_ns=box.heart.heard_ns, resumed=resumed)
+        box.engine = Engine(
+            self.configs[number], box.name, box.disk, self.now, heard_ns=box.heart.heard_ns, resumed=resumed
+        )
         self.step(number, Wall(1_700_000_000 * SECOND + self.now))
         control = self.config.pings[0] if self.config.pings else ""
         facts = tuple(GroupFacts(g.name, "eth0", box.base, control) for g in self.config.groups)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hbcore.engine.beat import Verdict
-from hbcore.engine.config import SECOND, Weight
+from hbcore.engine.config import SECOND, Resource, Weight
 from hbcore.engine.events import Wall
 from hbcore.engine.group import Phase
 from hbcore.engine.table import Peer
@@ -374,6 +376,29 @@ def test_a_full_disk_delays_a_takeover_by_no_more_than_200_ms() -> None:
     duo.boxes[1].disk_ns = 60 * SECOND
     duo.power_off(0)
     assert duo.until(lambda: duo.where() == (1,), 5) <= 0.95
+
+
+def test_files_that_differ_start_nothing_changed_but_the_last_agreed_may_be_taken_over() -> None:
+    duo = Duo()
+    other = config()
+    changed = replace(other.groups[0], resources=(*other.groups[0].resources, Resource("new", "script", "new")))
+    duo.configs[1] = replace(other, groups=(changed,))
+    duo.boot(0)
+    duo.boot(1)
+    duo.run(20)
+    assert duo.where() == (), "they never agreed on anything"
+    duo.configs[1] = other
+    duo.boot(1)
+    duo.until(lambda: duo.where() == (0,), 5)
+    duo.run(2)
+    duo.power_off(1)
+    duo.configs[1] = replace(other, groups=(changed,))
+    duo.boot(1)
+    duo.run(3)
+    assert duo.order(1, "takeover").refused == "cannot-move"
+    duo.leave(0)
+    duo.until(lambda: duo.where() == (1,), 5)
+    assert duo.boxes[1].running == {VIP, "httpd"}, "by the definition both had last"
 
 
 def test_names() -> None:
