@@ -67,6 +67,7 @@ class HbApp(App[int]):
             self.model.store.add("").transport = "demo"
             demo.changed, demo.ready = self.changed, self.demo_ready
         self._painting = False
+        self._painted = 0.0
         for ours in theme.OURS:
             self.register_theme(ours)
         self.theme = theme.choose(no_color)
@@ -87,7 +88,7 @@ class HbApp(App[int]):
         self.feed.start()
         if self.demo is not None:
             self.run_worker(self.demo.start(), exit_on_error=False)
-        self.set_interval(SECOND_S, self.repaint)
+        self.set_interval(SECOND_S / 2, self.repaint_if_idle)
 
     def end(self, number: int) -> None:
         self.exit(return_code=128 + number)
@@ -105,8 +106,14 @@ class HbApp(App[int]):
             self._painting = True
             self.set_timer(FRAME_S, self.repaint)
 
+    def repaint_if_idle(self) -> None:
+        """SINCE and the curves go on even where no news comes."""
+        if self.model.clock() - self._painted > SECOND_S:
+            self.repaint()
+
     def repaint(self) -> None:
         self._painting = False
+        self._painted = self.model.clock()
         for screen in self.screen_stack:
             if isinstance(screen, Dashboard | Page | PlanScreen):
                 screen.paint()
@@ -261,7 +268,7 @@ class HbApp(App[int]):
         kind = key.partition(":")[0]
         pane = 1 if kind in ("node", "link", "ping") else 2
         self.dashboard.focus_pane(pane)
-        self.dashboard.table("nodes" if pane == 1 else "groups").select(key)
+        self.dashboard.tables["nodes" if pane == 1 else "groups"].select(key)
 
     def on_live_table_opened(self, message: Any) -> None:
         if not isinstance(self.screen, Dashboard) or not message.key:

@@ -88,7 +88,7 @@ class LiveTable(LineView):
             self.refresh(layout=self.styles.is_auto_height)
             return
         for index, (was, now) in enumerate(zip(old, rows, strict=True)):
-            if was != now:
+            if was is not now and was != now:
                 self._refresh_row(index)
 
     # --- cursor ---

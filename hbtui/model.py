@@ -17,7 +17,7 @@ from hbcore.control.client import Client, ControlError
 from hbcore.control.schema import Action, Group, Node, Outcome, Plan, Status
 from hbtui import figures, filter
 from hbtui.glyphs import UNICODE, Glyphs
-from hbtui.rows import View
+from hbtui.rows import Kept, View
 from hbtui.store import Source, Store
 
 TOOL = "hbtui"
@@ -36,6 +36,7 @@ class Model:
     selection: str = ""
     about: str | None = None
     filter_text: str = ""
+    cache: dict[str, Kept] = field(default_factory=dict)
     folds: dict[str, bool] = field(default_factory=dict)
 
     # --- looking ---
@@ -65,6 +66,7 @@ class Model:
             history=self.store.history,
             folded=self.folded,
             keep=filter.parse(self.filter_text),
+            cache=self.cache,
         )
 
     def folded(self, group: str) -> bool:

@@ -51,6 +51,18 @@ class View:
     history: Mapping[str, History] = field(default_factory=dict)
     folded: Callable[[str], bool] = lambda group: False
     keep: Filter | None = None
+    cache: dict[str, Kept] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows of one group, and what they were made of: 2,000 resources are not made anew each second."""
+
+    group: Group
+    context: object
+    youngest: float  # unix seconds of the latest change in it
+    moment: int
+    rows: list[Row]
 
 
 def cell(text: str, tone: str = "text") -> Cell:
@@ -201,15 +213,33 @@ def group_rows(status: Status, view: View) -> list[Row]:
     short = figures.short_names([node.name for node in status.nodes])
     rules = {rule.group: rule for rule in status.rules if rule.kind == "pin"}
     rows: list[Row] = []
+    now = status.at + view.lag
     for group in status.groups:
-        fields = group_fields(group)
-        kept = [r for r in group.resources if view.keep is None or view.keep(resource_fields(group, r))]
-        if view.keep is not None and not kept and not view.keep(fields):
+        if view.keep is not None:
+            rows += _rows_of(status, view, group, rules.get(group.name), short)
             continue
-        rows.append(_group_row(status, view, group, short))
-        rows += _why_rows(group, rules.get(group.name), short, view)
-        if not view.folded(group.name):
-            rows += [_resource_row(status, view, group, resource, short) for resource in kept]
+        context = (view.width, view.glyphs, view.folded(group.name), rules.get(group.name), len(short))
+        kept = view.cache.get(group.name)
+        if kept is None or kept.context != context or kept.group != group or kept.moment != _moment(now, kept.youngest):
+            youngest = max(group.since or 0.0, *(r.since or 0.0 for r in group.resources), 0.0)
+            made = _rows_of(status, view, group, rules.get(group.name), short)
+            kept = view.cache[group.name] = Kept(group, context, youngest, _moment(now, youngest), made)
+        rows += kept.rows
+    return rows
+
+
+def _moment(now: float, youngest: float) -> int:
+    """How finely SINCE is shown: seconds in the first hour, then minutes."""
+    return int(now) if now - youngest < 3600 else -int(now // 60)
+
+
+def _rows_of(status: Status, view: View, group: Group, rule: Rule | None, short: Mapping[str, str]) -> list[Row]:
+    kept = [r for r in group.resources if view.keep is None or view.keep(resource_fields(group, r))]
+    if view.keep is not None and not kept and not view.keep(group_fields(group)):
+        return []
+    rows = [_group_row(status, view, group, short), *_why_rows(group, rule, short, view)]
+    if not view.folded(group.name):
+        rows += [_resource_row(status, view, group, resource, short) for resource in kept]
     return rows
 
 

@@ -48,50 +48,50 @@ class Dashboard(Screen[None]):
         self.zoomed = ""
         self.bottom = "events"  # which of detail, events, protection has the bottom where not all fit
         self.alarm_count = 0
+        self.built = False  # news may come before the widgets do
 
     # --- building ---
 
     def compose(self) -> ComposeResult:
         glyphs = self.model.glyphs
-        yield Bar(id="top")
-        yield Bar(id="line")
-        yield Bar(id="alarms")
+        self.bars = {name: Bar(id=name) for name in ("top", "line", "alarms", "demo", "footer")}
+        self.tables = {
+            name: LiveTable(TITLES[name], glyphs, follow_top=name == "events", id=name)
+            for name in ("nodes", "groups", "events")
+        }
+        self.texts = {name: TextPane(TITLES[name], glyphs, id=name) for name in ("detail", "protection")}
+        self.field = Input(id="filter", placeholder="words  !word  state:failed  node:node2  home:node1  moved:yes")
+        yield self.bars["top"]
+        yield self.bars["line"]
+        yield self.bars["alarms"]
         with Container(id="body"):
             with Container(id="upper"):
-                yield LiveTable(TITLES["nodes"], glyphs, id="nodes")
-                yield LiveTable(TITLES["groups"], glyphs, id="groups")
+                yield self.tables["nodes"]
+                yield self.tables["groups"]
             with Container(id="lower"):
-                yield TextPane(TITLES["detail"], glyphs, id="detail")
-                yield TextPane(TITLES["protection"], glyphs, id="protection")
-            yield LiveTable(TITLES["events"], glyphs, follow_top=True, id="events")
-        yield Input(id="filter", placeholder="words  !word  state:failed  node:node2  home:node1  moved:yes")
-        yield Bar(id="demo")
-        yield Bar(id="footer")
+                yield self.texts["detail"]
+                yield self.texts["protection"]
+            yield self.tables["events"]
+        yield self.field
+        yield self.bars["demo"]
+        yield self.bars["footer"]
 
     def on_mount(self) -> None:
         self.set_class(self.model.glyphs.ascii, "-ascii")
-        self.query_one("#filter").display = False
-        self.table("nodes").focus()
+        self.field.display = False
+        self.tables["nodes"].focus()
+        self.built = True
         self.lay_out()
         self.paint()
         self.set_interval(0.25, self.tick)
 
-    def table(self, name: str) -> LiveTable:
-        return self.query_one(f"#{name}", LiveTable)
-
-    def text(self, name: str) -> TextPane:
-        return self.query_one(f"#{name}", TextPane)
-
     def pane(self, name: str) -> LineView:
-        return self.query_one(f"#{name}", LineView)
-
-    def bar(self, name: str) -> Bar:
-        return self.query_one(f"#{name}", Bar)
+        return self.tables[name] if name in self.tables else self.texts[name]
 
     # --- layout ---
 
     def on_resize(self) -> None:
-        if self.is_mounted:
+        if self.built:
             self.lay_out()
             self.call_after_refresh(self.paint)
 
@@ -167,7 +167,7 @@ class Dashboard(Screen[None]):
 
     def back(self) -> bool:
         """One level back: filter, then the events' selection, then zoom. False where there was none."""
-        if self.model.filter_text or self.query_one("#filter").display:
+        if self.model.filter_text or self.field.display:
             self.set_filter("")
             self.close_filter()
         elif self.model.about is not None:
@@ -184,13 +184,13 @@ class Dashboard(Screen[None]):
     # --- filter ---
 
     def open_filter(self) -> None:
-        field = self.query_one("#filter", Input)
+        field = self.field
         field.display = True
         field.value = self.model.filter_text
         field.focus()
 
     def close_filter(self) -> None:
-        field = self.query_one("#filter", Input)
+        field = self.field
         had_focus = field.has_focus
         field.display = False
         if had_focus:
@@ -232,10 +232,10 @@ class Dashboard(Screen[None]):
         """Four times a second: the age. Also what depends on time alone, once the data has stopped coming."""
         self.paint_header()
         if self.demo_lines is not None:
-            self.bar("demo").show(self.demo_lines(self.size.width))
+            self.bars["demo"].show(self.demo_lines(self.size.width))
 
     def paint(self) -> None:
-        if not self.is_mounted:
+        if not self.built:
             return
         self.paint_header()
         self.paint_tables()
@@ -250,13 +250,13 @@ class Dashboard(Screen[None]):
         top = header.top_line(list(model.store.sources.values()), source, now, time.time(), model.glyphs, width)
         if width < TINY_W or self.size.height < TINY_H:
             top = header.tiny_line(source, now)
-        self.bar("top").show([top])
+        self.bars["top"].show([top])
         if status is not None:
             tiny = not self.visible_panes()
-            self.bar("line").show([] if tiny else [header.status_line(status, model.glyphs, width)])
+            self.bars["line"].show([] if tiny else [header.status_line(status, model.glyphs, width)])
             most = 2 if self.size.height >= TALL else 1
             band = header.alarm_lines(status, model.glyphs, max(0.0, source.age(now)), most, width)
-            self.bar("alarms").show([] if tiny else band)
+            self.bars["alarms"].show([] if tiny else band)
             if len(status.alarms) > self.alarm_count:
                 self.app.bell()
             self.alarm_count = len(status.alarms)
@@ -264,14 +264,14 @@ class Dashboard(Screen[None]):
             said = say("tui-no-daemon", target=source.target or "the local daemon", reason=source.reason)
             if not source.reason:
                 said = say("tui-waiting", target=source.target or "the local daemon")
-            self.bar("line").show([((" " + said, "warn" if source.reason else "muted"),)])
-            self.bar("alarms").show([])
+            self.bars["line"].show([((" " + said, "warn" if source.reason else "muted"),)])
+            self.bars["alarms"].show([])
         for name in PANES.values():
             self.pane(name).set_stale(stale)
 
     def paint_tables(self) -> None:
         model, status = self.model, self.model.status
-        nodes, groups, events = self.table("nodes"), self.table("groups"), self.table("events")
+        nodes, groups, events = self.tables["nodes"], self.tables["groups"], self.tables["events"]
         empty = say("tui-nothing-kept", filter=model.filter_text) if model.filter_text else ""
         if status is not None:
             view = model.view(nodes.text_width)
@@ -298,12 +298,12 @@ class Dashboard(Screen[None]):
         model, status = self.model, self.model.status
         if status is None:
             return
-        pane = self.text("detail")
+        pane = self.texts["detail"]
         if pane.display:
             pane.show(detail(status, model.store.events, model.selection, model.view(pane.text_width)))
             kind, _, name = model.selection.partition(":")
             pane.entitle(f"{TITLES['detail']}: {kind} {name}" if name else TITLES["detail"])
-        pane = self.text("protection")
+        pane = self.texts["protection"]
         level, holes = status.protection.level, len(status.protection.holes)
         pane.entitle(f"{TITLES['protection']}: {level}" + (f", {holes} holes" if holes else ""))
         pane.set_class(LEVEL.get(level) == "bad", "-bad")
@@ -311,8 +311,8 @@ class Dashboard(Screen[None]):
             pane.show(protection(status, model.view(pane.text_width)))
 
     def paint_footer(self) -> None:
-        if self.is_mounted:
-            self.bar("footer").show([footer(self, self.model.keymap, self.size.width)] if self.visible_panes() else [])
+        if self.built:
+            self.bars["footer"].show([footer(self, self.model.keymap, self.size.width)] if self.visible_panes() else [])
 
     def reading(self) -> str:
         """What `y` copies where the selection has no command: the row as text."""

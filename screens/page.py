@@ -25,16 +25,20 @@ class Page(Screen[None]):
         super().__init__()
         self.model = model
         self.key = key
+        self.built = False
 
     def compose(self) -> ComposeResult:
         kind, _, name = self.key.partition(":")
-        yield Bar(id="top")
-        yield TextPane(f"{kind} {name}", self.model.glyphs, id="page")
-        yield Bar(id="footer")
+        self.top, self.footer = Bar(id="top"), Bar(id="footer")
+        self.text = TextPane(f"{kind} {name}", self.model.glyphs, id="page")
+        yield self.top
+        yield self.text
+        yield self.footer
 
     def on_mount(self) -> None:
         self.set_class(self.model.glyphs.ascii, "-ascii")
-        self.query_one(TextPane).focus()
+        self.built = True
+        self.text.focus()
         self.call_after_refresh(self.paint)
         self.set_interval(0.25, self.tick)
 
@@ -45,19 +49,19 @@ class Page(Screen[None]):
         model = self.model
         sources = list(model.store.sources.values())
         line = header.top_line(sources, model.source, model.clock(), time.time(), model.glyphs, self.size.width)
-        self.query_one("#top", Bar).show([line])
-        self.query_one(TextPane).set_stale(model.status is not None and model.stale)
+        self.top.show([line])
+        self.text.set_stale(model.status is not None and model.stale)
 
     def paint(self) -> None:
-        if not self.is_mounted:
+        if not self.built:
             return
         self.tick()
         status = self.model.status
         if status is not None:
-            pane = self.query_one(TextPane)
+            pane = self.text
             view = self.model.view(pane.text_width)
             pane.show(detail.page(status, self.model.store.events, self.key, view))
-        self.query_one("#footer", Bar).show([footer(self, self.model.keymap, self.size.width)])
+        self.footer.show([footer(self, self.model.keymap, self.size.width)])
 
     def back(self) -> bool:
         self.dismiss()

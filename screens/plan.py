@@ -92,6 +92,7 @@ class PlanScreen(ModalScreen[bool]):
         self.target = model.source.target
         self.plan: Plan | None = None
         self.note: Cell = ()
+        self.built = False
         self.running_since: float | None = None
         self.settled: Settled | None = None
         self.over = False  # nothing left to wait for
@@ -113,22 +114,27 @@ class PlanScreen(ModalScreen[bool]):
         return self.action.group or self.model.short(self.action.node or "")
 
     def compose(self) -> ComposeResult:
+        self.about, self.said, self.hints = Bar(id="plan-lines"), Bar(id="plan-note"), Bar(id="plan-keys")
+        self.typed = Input(id="typed", placeholder=say("tui-plan-name"), max_length=100, select_on_focus=False)
+        self.reason = Input(
+            id="reason", placeholder=say("tui-plan-reason"), max_length=REASON_LENGTH, select_on_focus=False
+        )
+        self.cancel = Button("Cancel", id="cancel", compact=True)
+        self.go = Button("y Apply", id="apply", compact=True, disabled=True)
         with Vertical(id="dialog") as dialog:
             dialog.border_title = Content(self.title_text)
-            yield Bar(id="plan-lines")
-            yield Input(id="typed", max_length=100, select_on_focus=False)
-            yield Input(
-                placeholder=say("tui-plan-reason"), id="reason", max_length=REASON_LENGTH, select_on_focus=False
-            )
-            yield Bar(id="plan-note")
+            yield self.about
+            yield self.typed
+            yield self.reason
+            yield self.said
             with Horizontal(id="buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
-                yield Button("y Apply", id="apply", compact=True, disabled=True)
-            yield Bar(id="plan-keys")
+                yield self.cancel
+                yield self.go
+            yield self.hints
 
     def on_mount(self) -> None:
-        self.query_one("#typed").display = False
-        self.query_one("#cancel").focus()
+        self.built = True
+        self.cancel.focus()
         self.set_interval(0.2, self.tick)
         self.paint()
         self.ask()
@@ -151,25 +157,20 @@ class PlanScreen(ModalScreen[bool]):
             self.paint()
 
     def paint(self) -> None:
-        if not self.is_mounted:
+        if not self.built:
             return
-        self.query_one("#plan-lines", Bar).show(self.lines())
-        typed = self.query_one("#typed", Input)
         running = self.running_since is not None
-        refused = self.plan is None or self.plan.refused is not None
-        typed.display = bool(self.must_type) and not running and not refused
-        self.query_one("#reason").display = not running and not refused
-        typed.placeholder = say("tui-plan-name")
-        apply = self.query_one("#apply", Button)
-        apply.display = not running and not refused
-        apply.disabled = self.blocked_by() is not None
-        self.set_class(self.plan is not None and self.plan.level >= 3, "-grave")
-        cancel = self.query_one("#cancel", Button)
-        cancel.label = "Close" if running or refused else "Cancel"
+        open_plan = self.plan is not None and self.plan.refused is None and not running
         hint = self.blocked_by()
-        note = self.note or (((hint, "warn"),) if hint and not running and self.plan else ())
-        self.query_one("#plan-note", Bar).show([note] if note else [])
-        self.query_one("#plan-keys", Bar).show([self.keys()])
+        self.about.show(self.lines())
+        self.typed.display = open_plan and bool(self.must_type)
+        self.reason.display = self.go.display = open_plan
+        self.go.disabled = hint is not None
+        self.set_class(self.plan is not None and self.plan.level >= 3, "-grave")
+        self.cancel.label = "Cancel" if open_plan else "Close"
+        note = self.note or (((hint, "warn"),) if hint and open_plan else ())
+        self.said.show([note] if note else [])
+        self.hints.show([self.keys()])
 
     def keys(self) -> Cell:
         if self.running_since is not None:
@@ -204,7 +205,7 @@ class PlanScreen(ModalScreen[bool]):
         if self.running_since is not None:
             return [*lines, (), *self.progress_lines()]
         lines.append(())
-        width = self.query_one("#plan-lines").size.width
+        width = self.about.size.width
         for warning in plan.warnings:
             lines += wrap(((" ! ", "warn"), (warning.text, "warn")), width)
         if self.action.verb in ("standby", "takeover"):
@@ -238,7 +239,7 @@ class PlanScreen(ModalScreen[bool]):
             return [line]
         return [
             line,
-            *wrap(((" " * 11, "text"), (effect.said.text, "muted")), self.query_one("#plan-lines").size.width),
+            *wrap(((" " * 11, "text"), (effect.said.text, "muted")), self.about.size.width),
         ]
 
     # --- progress ---
@@ -274,7 +275,7 @@ class PlanScreen(ModalScreen[bool]):
         if self.plan.level >= 4 and self.model.source.age(self.model.clock()) > MOST_AGE_S:
             return say("tui-plan-stale", age=figures.age(self.model.source.age(self.model.clock())))
         name = self.must_type
-        if name and self.query_one("#typed", Input).value.strip() != name:
+        if name and self.typed.value.strip() != name:
             self.armed_at = None
             return say("tui-plan-type", name=name)
         if self.plan.level >= 4:
@@ -297,14 +298,14 @@ class PlanScreen(ModalScreen[bool]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in a field only leaves the field: to Apply where a name was asked and typed right, else to Cancel."""
         ready = event.input.id == "typed" and self.blocked_by() is None
-        self.query_one("#apply" if ready else "#cancel").focus()
+        (self.go if ready else self.cancel).focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "typed":
             self.paint()
 
     def action_reason(self) -> None:
-        self.query_one("#reason").focus()
+        self.reason.focus()
 
     def action_scope(self) -> None:
         if self.action.verb in ("standby", "takeover") and self.running_since is None:
@@ -325,7 +326,7 @@ class PlanScreen(ModalScreen[bool]):
     async def apply(self) -> None:
         """Send exactly the plan on the screen. A stale one comes back refused: then the new one is shown, not run."""
         assert self.plan is not None
-        reason = self.query_one("#reason", Input).value.strip()
+        reason = self.reason.value.strip()
         action = msgspec.structs.replace(self.action, generation=self.plan.generation, reason=reason)
         self.running_since = self.model.clock()
         self.note = ((say("tui-plan-sent"), "muted"),)
@@ -341,14 +342,14 @@ class PlanScreen(ModalScreen[bool]):
             self.running_since = None
             refused = outcome.plan.refused
             if refused is not None and refused.code == "state-changed":
-                self.query_one("#typed", Input).value = ""
+                self.typed.value = ""
                 self.ask(((say("tui-plan-changed"), "warn"),))
             else:
                 self.plan, self.note = outcome.plan, ()
                 self.paint()
             return
         self.plan, self.note = outcome.plan, ()
-        self.query_one("#cancel").focus()
+        self.cancel.focus()
         await self.follow(outcome.ticket)
 
     async def follow(self, ticket: int) -> None:

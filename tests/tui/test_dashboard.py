@@ -132,7 +132,7 @@ async def test_another_node_takes_over_the_screen() -> None:
 
 async def test_only_changed_lines_are_painted() -> None:
     async with window(WIDE, many(8, 20, 3)) as it:
-        groups = it.app.dashboard.table("groups")
+        groups = it.app.dashboard.tables["groups"]
         await it.pilot.pause(0.3)
         it.app.repaint()
         await it.pilot.pause()
@@ -148,7 +148,7 @@ async def test_only_changed_lines_are_painted() -> None:
 async def test_cursor_stays_on_its_row_when_rows_come_and_go() -> None:
     async with window(WIDE, many(4, 6, 2)) as it:
         await it.press("2", "j", "j", "j")
-        groups = it.app.dashboard.table("groups")
+        groups = it.app.dashboard.tables["groups"]
         key = groups.cursor_key
         it.cluster.change(groups=it.cluster.now.groups[1:])
         await it.hides("group-000")
@@ -164,7 +164,7 @@ async def test_filter_zoom_fold_and_help() -> None:
         await it.shows("httpd")
         assert it.app.model.filter_text == ""
         await it.press("2", "o")
-        await it.until(lambda: "resource:" not in str(it.app.dashboard.table("groups").rows))
+        await it.until(lambda: "resource:" not in str(it.app.dashboard.tables["groups"].rows))
         await it.press("o", "z")
         await it.until(lambda: "1 Nodes" not in it.text)
         await it.press("z")
