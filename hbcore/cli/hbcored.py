@@ -10,46 +10,32 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from hbcore import __version__
 from hbcore.cli.preflight import examine, render
-from hbcore.engine.config import ClusterConfig, Severity
+from hbcore.engine.config import Severity
 from hbcore.engine.keys import Keyring
 from hbcore.formats.load import load
 from hbcore.host import files
-from hbcore.host.pipe import Told
+from hbcore.host.pipe import Told, left_behind
 from hbcore.links.sockets import LinkError
 from hbcore.pulse.loop import Pulse, Start
 from hbcore.words import say
 
 INCARNATION_FORMAT = 1
 MAX_SOCKET_PATH = 107
-RESUME = "HBCORE_RESUME"  # "incarnation:generation", set by a daemon that turns into the next pulse
+RESUME = "HBCORE_RESUME"  # a descriptor: host.pipe.leave_behind, by a daemon that turns into the next pulse
 
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
-    node = (options.node or os.uname().nodename).lower()
-    found = examine(options.config, node)
-    lines = render(found.problems, f"{options.config}/")
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
-    if found.config is None or found.keys is None:
-        print(say("hbcored-refuses", path=str(options.config)), file=sys.stderr)
-        return 1
-    for folder in (options.state, options.runtime):
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    if len(str(options.runtime / "hbcore.sock")) > MAX_SOCKET_PATH:
-        print(say("socket-path-long", path=str(options.runtime), most=MAX_SOCKET_PATH), file=sys.stderr)
-        return 1
     try:
-        incarnation, generation = _incarnation(options.state)
-        start = Start(
-            node, found.config, found.keys, {kind: str(path) for kind, path in found.scripts.items()},
-            options.config.absolute(), options.state.absolute(), options.runtime.absolute(), incarnation, generation,
-        )  # fmt: skip
-        return Pulse(start, _rereader(options.config, found.config, node)).run()
+        start = _resumed(options) if RESUME in os.environ else _fresh(options)
+        if start is None:
+            return 1
+        return Pulse(start, _rereader(start)).run()
     except LinkError as error:
         print(say(error.code, **error.details), file=sys.stderr)
     except files.FileTrouble as error:
@@ -57,6 +43,36 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         print(say("hbcored-os-error", error=error.strerror or str(error), path=error.filename or "-"), file=sys.stderr)
     return 1
+
+
+def _fresh(options: argparse.Namespace) -> Start | None:
+    """From the files; None (and sentences on stderr) where they are wrong."""
+    node = (options.node or os.uname().nodename).lower()
+    found = examine(options.config, node)
+    for line in render(found.problems, f"{options.config}/"):
+        print(line, file=sys.stderr, flush=True)
+    if found.config is None or found.keys is None:
+        print(say("hbcored-refuses", path=str(options.config)), file=sys.stderr)
+        return None
+    if len(str(options.runtime.absolute() / "hbcore.sock")) > MAX_SOCKET_PATH:
+        print(say("socket-path-long", path=str(options.runtime), most=MAX_SOCKET_PATH), file=sys.stderr)
+        return None
+    for folder in (options.state, options.runtime):
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    scripts = {kind: str(path) for kind, path in found.scripts.items()}
+    return Start(
+        node, found.config, found.keys, scripts, options.config.absolute(), options.state.absolute(),
+        options.runtime.absolute(), _incarnation(options.state), 0,
+    )  # fmt: skip
+
+
+def _resumed(options: argparse.Namespace) -> Start:
+    """From what the former pulse ran with: what lies on disk now is taken at a real start only."""
+    hello = left_behind(int(os.environ.pop(RESUME)))
+    return Start(
+        hello.node, hello.config, hello.keys, hello.scripts, options.config, options.state, options.runtime,
+        hello.incarnation, hello.generation + 1,
+    )  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,33 +90,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _incarnation(state: Path) -> tuple[int, int]:
-    """max(stored + 1, unix time), durable before the first beat (safety.md 3); a resumed pulse keeps it."""
-    if resume := os.environ.pop(RESUME, ""):
-        incarnation, generation = (int(part) for part in resume.split(":"))
-        return incarnation, generation + 1
+def _incarnation(state: Path) -> int:
+    """max(stored + 1, unix time), durable before the first beat (safety.md 3)."""
     path = state / "incarnation.json"
-    stored = files.read(path, INCARNATION_FORMAT, int) or 0
-    incarnation = max(stored + 1, int(time.time()))
+    incarnation = max((files.read(path, INCARNATION_FORMAT, int) or 0) + 1, int(time.time()))
     files.write(path, INCARNATION_FORMAT, incarnation)
-    return incarnation, 0
+    return incarnation
 
 
-def _rereader(config_dir: Path, running: ClusterConfig, node: str):  # type: ignore[no-untyped-def]
+def _rereader(start: Start) -> Callable[[], tuple[Keyring | None, list[Told]]]:
     def reread() -> tuple[Keyring | None, list[Told]]:
         """SIGHUP: new keys where authkeys is right; other files are compared, not taken."""
-        loaded = load(config_dir, node)
+        loaded = load(start.config_dir, start.node)
         wrong = [p for p in loaded.problems if p.where.file == "authkeys" and p.severity is Severity.ERROR]
         notes = []
-        if loaded.keys is None or wrong:
+        if loaded.keys is None:
             line = render(wrong)[0] if wrong else "authkeys"
             notes.append(Told("keys-kept", (("problem", line),), "error", "config"))
         else:
             sign = loaded.keys.signer
             notes.append(Told("keys-taken", (("id", str(sign.id)), ("method", sign.method.value)), "info", "config"))
-        if loaded.config is None or loaded.config.digest() != running.digest():
+        if loaded.config is None or loaded.config.digest() != start.config.digest():
             notes.append(Told("files-changed", (), "warning", "config"))
-        return loaded.keys if not wrong else None, notes
+        return loaded.keys, notes
 
     return reread
 

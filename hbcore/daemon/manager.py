@@ -7,6 +7,7 @@ a timer may judge; effects are carried out in order; nothing in here decides. Mu
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import socket
 import sys
@@ -52,7 +53,7 @@ class Manager:
         self._restart = restart
         self._loop = asyncio.get_running_loop()
         self._disk = ThreadPoolExecutor(1, "disk")
-        self._extra = Extra(key_bits=hello.key_bits, incarnation=hello.incarnation)
+        self._extra = Extra(key_bits=hello.keys.weakest_bits, incarnation=hello.incarnation)
         config = hello.config
         self._netlink = Netlink()
         self._addresses = Addresses(self._netlink, [a.ip for g in config.groups for a in g.addresses])
@@ -182,9 +183,12 @@ class Manager:
         """Read all that pulse said, in order, before anything else may look at the time."""
         for message in self._pipe.drain():
             match message:
-                case pipe.Counts(datagrams, troubles, key_bits, realtime):
+                case pipe.Counts(datagrams, troubles, realtime):
                     self._extra.counters, self._extra.troubles = datagrams, troubles
-                    self._extra.key_bits, self._extra.realtime = key_bits, realtime
+                    self._extra.realtime = realtime
+                case pipe.Keys(keys):
+                    self._hello = dataclasses.replace(self._hello, keys=keys)
+                    self._extra.key_bits = keys.weakest_bits
                 case pipe.Told(code, args, severity, kind):
                     self._journal.write(Note(code, args, severity, kind, self._hello.node))
                 case pipe.Asked("leave"):
@@ -203,7 +207,7 @@ class Manager:
         """Pulse is dead: this process turns into the next one, which starts a daemon that adopts what runs."""
         self._journal.write(Note("pulse-died", (), "error", "failure", self._hello.node))
         self._disk.shutdown(wait=True)
-        os.environ["HBCORE_RESUME"] = f"{self._hello.incarnation}:{self._hello.generation}"
+        os.environ["HBCORE_RESUME"] = str(pipe.leave_behind(self._hello))
         os.execv(sys.executable, [sys.executable, *self._restart])
 
     def _step(self, event: events.Event) -> None:

@@ -140,9 +140,15 @@ def _link(world: World, name: str, extra: Extra, now_ns: int) -> dict[str, objec
     }
 
 
+def _answers(world: World, name: str, now_ns: int) -> bool:
+    """A ping node is called down after deadping, as written; its say in decisions ends after one lease already."""
+    control = world.controls[name]
+    return control.asked_ns > 0 and now_ns - control.asked_ns < world.config.timing.deadping_ns
+
+
 def _ping(world: World, name: str, now_ns: int) -> dict[str, object]:
     control = world.controls[name]
-    ok = control.ok(now_ns)
+    ok = _answers(world, name, now_ns)
     return {
         "name": name,
         "state": "up" if ok else "down",
@@ -289,7 +295,7 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
     if extra.disk_error:
         alarm("alarm-disk", world.me, "critical", error=extra.disk_error)
     for name, control in world.controls.items():
-        if not control.ok(now_ns):
+        if not _answers(world, name, now_ns):
             alarm("alarm-control", name, "warning", control.asked_ns, control=name)
     for group in world.groups.values():
         _group_alarms(world, group, now_ns, alarm)

@@ -8,6 +8,7 @@ Must not know what a message leads to.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ import msgspec
 from hbcore.engine.config import ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Stalled
+from hbcore.engine.keys import Keyring
 
 VERSION = 1
 MAX_PACKET = 1 << 17
@@ -26,7 +28,10 @@ LIFE_SIGN = b"\x00alive"  # the daemon's first packet, sent before it imports an
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Pulse's first message: all a daemon needs to begin or to go on. Times: ns of CLOCK_BOOTTIME."""
+    """Pulse's first message: all a daemon needs to begin or to go on. Times: ns of CLOCK_BOOTTIME.
+
+    `keys`: so that a daemon that has to become the next pulse can go on with what was in force.
+    """
 
     version: int
     node: str
@@ -38,7 +43,7 @@ class Hello:
     resumed: bool
     incarnation: int
     generation: int
-    key_bits: int
+    keys: Keyring
     released: dict[str, int]
 
 
@@ -96,23 +101,29 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """New keys are in force."""
+
+    keys: Keyring
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Once a second: datagrams by class, and what is wrong with each link ("" = nothing)."""
 
     datagrams: dict[str, int]
     troubles: dict[str, tuple[str, dict[str, str]]]
-    key_bits: int
     realtime: str
 
 
-FromPulse = Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Asked | Told | Counts
+FromPulse = Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Asked | Told | Keys | Counts
 FromDaemon = Ready | Say | Hold | Prove | Places | Watch | Quit
 Message = FromPulse | FromDaemon
 
 _TYPES: dict[str, Any] = {
     t.__name__: t
     for t in (
-        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Asked, Told, Counts, Ready, Say, Hold, Prove, Places,
+        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Asked, Told, Keys, Counts, Ready, Say, Hold, Prove, Places,
         Watch, Quit,
     )
 }  # fmt: skip
@@ -182,6 +193,24 @@ class Pipe:
         with contextlib.suppress(OSError):
             self.sock.close()
         self.closed = True
+
+
+def leave_behind(hello: Hello) -> int:
+    """A descriptor of a nameless file with this message, for the program that this process turns into: no secret
+    touches a disk, a command line or the environment. Inheritable; the reader closes it."""
+    fd = os.memfd_create("hbcore", 0)
+    os.write(fd, encode(hello))
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def left_behind(fd: int) -> Hello:
+    """What `leave_behind` wrote before. Raises OSError, ValueError."""
+    with os.fdopen(fd, "rb") as file:
+        message = decode(file.read(MAX_PACKET))
+    if not isinstance(message, Hello) or message.version != VERSION:
+        raise ValueError("hello")
+    return message
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

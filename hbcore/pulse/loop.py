@@ -146,7 +146,7 @@ class Pulse:
         child.send(
             pipe.Hello(
                 pipe.VERSION, start.node, start.config, str(start.config_dir), start.scripts, self._born_ns,
-                self._heart.heard_ns, self._resumed, start.incarnation, start.generation, self._keys.weakest_bits,
+                self._heart.heard_ns, self._resumed, start.incarnation, start.generation, self._keys,
                 dict(self._heart.released),
             )
         )  # fmt: skip
@@ -242,7 +242,7 @@ class Pulse:
     def _count(self) -> None:
         if self._child.pipe is not None:
             troubles = {name: (h.trouble, dict(h.details)) for name, h in self._links.health.items()}
-            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, self._keys.weakest_bits, self._realtime))
+            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, self._realtime))
 
     def _bye(self) -> None:
         """The last words again, in case a copy is lost."""
@@ -275,15 +275,14 @@ class Pulse:
         keys, notes = self._reread()
         if keys is not None:
             self._keys = keys
-        for note in notes:
-            if self._child.pipe is not None:
+        if self._child.pipe is not None:
+            self._child.pipe.send(pipe.Keys(self._keys))
+            for note in notes:
                 self._child.pipe.send(note)
 
 
 def _arguments(start: Start) -> list[str]:
-    return [
-        "--state", str(start.state_dir), "--runtime", str(start.runtime_dir), "--generation", str(start.generation),
-    ]  # fmt: skip
+    return ["--state", str(start.state_dir), "--runtime", str(start.runtime_dir)]
 
 
 def _address(name: str) -> str:

@@ -398,6 +398,7 @@ def test_files_that_differ_start_nothing_changed_but_the_last_agreed_may_be_take
     assert duo.order(1, "takeover").refused == "cannot-move"
     duo.leave(0)
     duo.until(lambda: duo.where() == (1,), 5)
+    duo.run(1)
     assert duo.boxes[1].running == {VIP, "httpd"}, "by the definition both had last"
 
 
