@@ -7,6 +7,7 @@ Must not know how to act.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -139,7 +140,8 @@ def check(args: argparse.Namespace) -> int:
     path = Path(args.path)
     if not path.exists():
         raise ControlError("no-such-path", path=path)
-    found = examine(path.parent if path.is_file() else path, args.node).problems
+    here = args.node in (None, os.uname().nodename.lower())  # another node's devices are not to be looked for here
+    found = examine(path.parent if path.is_file() else path, args.node, here=here).problems
     if path.is_file():
         found = tuple(problem for problem in found if problem.where.file == path.name)
     if args.json:
