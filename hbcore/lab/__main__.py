@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from hbcore.lab.lab import TEMPLATE, Lab, Plan, hbcored
-from hbcore.lab.once import Play
+from hbcore.lab.once import PATIENCE_S, Play
 from hbcore.lab.room import Room, enter
 from hbcore.lab.serve import Server, write
 from hbcore.lab.trouble import LabError
@@ -27,6 +27,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--once", action="store_true", help="play the failover script, print it, exit 0 if it went well"
     )
     parser.add_argument("--json", action="store_true", help="with --once: one JSON object instead of sentences")
+    parser.add_argument("--patience", type=float, default=PATIENCE_S, help="with --once: seconds for each step")
     parser.add_argument("--nodes", default=",".join(Plan().nodes), help="host names, by commas")
     parser.add_argument("--config", type=Path, default=TEMPLATE, help="what each node gets as /etc/ha.d")
     parser.add_argument(
@@ -69,7 +70,7 @@ async def stage(plan: Plan, options: argparse.Namespace, room: Room) -> int:
     if not options.once:
         await Server(lab).serve()
         return 0
-    play = asyncio.create_task(Play(lab, options.json).run())
+    play = asyncio.create_task(Play(lab, options.json, options.patience).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, play.cancel)

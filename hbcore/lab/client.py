@@ -111,8 +111,7 @@ class Client:
         for record in (self.echo, self.page):
             answers = record.answers(since, now)
             by.append(max(answers, key=lambda n: answers[n], default=None))
-            _, answered, seconds = record.counts(since, now)
-            rates.append(round(answered / seconds, 1) if seconds else 0.0)
+            rates.append(record.counts(since, now).rate)
         owners = {self.name(s.mac) for s in self._seen(since, now)}
         return Served(by[0], by[1], rates[0], rates[1], tuple(sorted(owners)))
 
@@ -146,17 +145,18 @@ class Client:
     def report(self, since: float, until: float) -> dict[str, object]:
         """The figures of this time: see the protocol in serve.py."""
         seen = self._seen(since, until)
-        sent, answered, _ = self.echo.counts(since, until)
-        tried, pages, _ = self.page.counts(since, until)
+        echo, page = self.echo.counts(since, until), self.page.counts(since, until)
         return {
             "since": since,
             "until": until,
             "echo": gap(self.echo.longest(since, until)),
             "page": gap(self.page.longest(since, until)),
-            "sent": sent,
-            "answered": answered,
-            "fetches": tried,
-            "pages": pages,
+            "sent": echo.sent,
+            "answered": echo.answered,
+            "lost": echo.lost,
+            "fetches": page.sent,
+            "pages": page.answered,
+            "pages_lost": page.lost,
             **verdict(seen, self.name),
         }
 

@@ -14,6 +14,7 @@ from typing import Any
 
 SHORTEST_S = 0.004  # two lost echoes at one each 2 ms
 SLICE_S = 0.1
+WAITING_S = 0.2  # a question this old is lost, unless its answer comes later after all
 KEPT = 50_000  # slices, 1.4 hours; as many gaps
 
 
@@ -45,15 +46,20 @@ class Tally:
     _longest: Gap | None = None
     _gaps: list[Gap] = field(default_factory=list)
     _nodes: dict[str, int] = field(default_factory=dict)
+    _open: dict[int, float] = field(default_factory=dict)
 
-    def asked(self, now: float) -> None:
+    def asked(self, now: float) -> int:
+        """The number of this question."""
         self.sent += 1
+        self._open[self.sent] = now
         if self._asked is not None:
             self._stall = max(self._stall, now - self._asked)
         self._asked = now
+        return self.sent
 
-    def answer(self, now: float, node: str) -> None:
+    def answer(self, now: float, node: str, number: int) -> None:
         self.answered += 1
+        self._open.pop(number, None)
         self._nodes[node] = self._nodes.get(node, 0) + 1
         if self.last is not None:
             gap = Gap(self.last, now, self.by, node, self._stall)
@@ -64,11 +70,13 @@ class Tally:
         self.last, self.by, self._stall = now, node, 0.0
 
     def slice(self, now: float) -> dict[str, Any]:
+        self._open = {number: t for number, t in self._open.items() if now - t < WAITING_S}
         gaps = self._gaps + ([self._longest] if self._longest else [])
         out = {
             "t": now,
             "sent": self.sent,
             "answered": self.answered,
+            "lost": self.sent - self.answered - len(self._open),
             "nodes": self._nodes,
             "last": self.last,
             "gaps": [(g.start, g.end, g.before, g.after, g.stall_s) for g in sorted(gaps, key=lambda g: g.start)],
@@ -79,12 +87,28 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """`sent` and `answered` count from the beginning; `nodes`: answers in this slice by node."""
+    """`sent`, `answered`, `lost` count from the beginning; `nodes`: answers in this slice by node."""
 
     t: float
     sent: int
     answered: int
+    lost: int
     nodes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Questions sent, answered, and given up, in so many seconds."""
+
+    sent: int
+    answered: int
+    lost: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return round(self.answered / self.seconds, 1) if self.seconds else 0.0
 
 
 @dataclass(slots=True)
@@ -96,7 +120,7 @@ class Record:
     last: float | None = None
 
     def add(self, message: Mapping[str, Any]) -> None:
-        self.slices.append(Slice(message["t"], message["sent"], message["answered"], message["nodes"]))
+        self.slices.append(Slice(message["t"], message["sent"], message["answered"], message["lost"], message["nodes"]))
         self.gaps.extend(Gap(*g) for g in message["gaps"])
         if message["last"] is not None:
             self.last = message["last"]
@@ -130,10 +154,10 @@ class Record:
                 total[node] = total.get(node, 0) + number
         return total
 
-    def counts(self, since: float, until: float) -> tuple[int, int, float]:
-        """(questions, answers, seconds) between the last slices told by these times."""
-        ends = [self.slices[i - 1] if i else Slice(since, 0, 0, {}) for i in (self._at(since), self._at(until))]
-        return ends[1].sent - ends[0].sent, ends[1].answered - ends[0].answered, ends[1].t - ends[0].t
+    def counts(self, since: float, until: float) -> Counts:
+        """Between the last slices told by these times."""
+        a, b = (self.slices[i - 1] if i else Slice(since, 0, 0, 0, {}) for i in (self._at(since), self._at(until)))
+        return Counts(b.sent - a.sent, b.answered - a.answered, b.lost - a.lost, b.t - a.t)
 
     def _at(self, t: float) -> int:
         return bisect_right(self.slices, t, key=lambda s: s.t)

@@ -153,8 +153,8 @@ class Node:
         return found
 
     def signal(self, kind: str, number: signal.Signals) -> list[int]:
-        """Sends a signal to all of a kind until no new one appears (they may fork meanwhile); returns whom it hit. After
-        SIGSTOP they have stopped."""
+        """Sends a signal to all of a kind until no new one appears (they may fork meanwhile); returns whom it hit.
+        After SIGSTOP they have stopped."""
         hit: set[int] = set()
         while new := set(self.find(kind)) - hit:
             for pid in new:

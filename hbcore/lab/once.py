@@ -14,15 +14,14 @@ from typing import Any
 from hbcore.lab.lab import Lab
 from hbcore.words import say
 
-START_S = 40.0  # initdead 12 s, and a slow machine
-TAKEOVER_S = 40.0
-FAILBACK_S = 60.0
+PATIENCE_S = 60.0  # for each step: initdead is 12 s, and the machine may be slow
 
 
 @dataclass(slots=True)
 class Play:
     lab: Lab
     as_json: bool = False
+    patience_s: float = PATIENCE_S
     figures: dict[str, Any] = field(default_factory=dict)
 
     def say(self, code: str, **args: object) -> None:
@@ -42,15 +41,15 @@ class Play:
             lab.power_on(name)
         moved = False
         home = False
-        if await self._served(first, "start", began, START_S):
+        if await self._served(first, "start", began):
             at = lab.power_off(first).at
             self.say("lab-once-off", node=first)
-            moved = await self._served(second, "takeover", at, TAKEOVER_S)
+            moved = await self._served(second, "takeover", at)
         if moved:
             at = time.monotonic()
             lab.power_on(first)
             self.say("lab-once-on", node=first)
-            home = await self._served(first, "failback", at, FAILBACK_S)
+            home = await self._served(first, "failback", at)
         whole = lab.client.report(began, time.monotonic())
         good = home and not whole["two_owners"]
         self.figures |= {"ok": good, "moved": moved, "came_back": home, "two_owners": whole["two_owners"]}
@@ -61,9 +60,9 @@ class Play:
             print(json.dumps(self.figures), flush=True)
         return 0 if good else 1
 
-    async def _served(self, node: str, step: str, since: float, timeout_s: float) -> bool:
+    async def _served(self, node: str, step: str, since: float) -> bool:
         """Waits until address and page are this node's; tells and keeps what it cost."""
-        served = await self.lab.client.wait_served(node, timeout_s)
+        served = await self.lab.client.wait_served(node, self.patience_s)
         took_s = time.monotonic() - since
         await self.lab.client.caught_up(since + took_s)
         report = self.lab.client.report(since, since + took_s)
@@ -73,7 +72,7 @@ class Play:
         self.figures[step] = figures
         if not served:
             seen = self.lab.client.served()
-            self.say("lab-once-not-served", node=node, seconds=round(timeout_s), echo=seen.node, page=seen.page)
+            self.say("lab-once-not-served", node=node, seconds=round(self.patience_s), echo=seen.node, page=seen.page)
             if not self.as_json:
                 self._logs()
         else:

@@ -28,6 +28,7 @@ PAGE = re.compile(rb"^HTTP/1\.[01] 200 .*<h1>([\w.-]{1,64})</h1>", re.DOTALL)
 @dataclass(slots=True)
 class Fetch:
     socket: socket.socket
+    number: int
     until: float
     got: bytes = b""
 
@@ -70,11 +71,11 @@ def main(address: str) -> None:
         for fetch in [f for f in open_now.values() if now >= f.until]:
             close(fetch)
         if now >= next_fetch:
-            tally.asked(now)
+            number = tally.asked(now)
             client = socket.socket()
             client.setblocking(False)
             if client.connect_ex((address, 80)) in (0, errno.EINPROGRESS):
-                open_now[client.fileno()] = Fetch(client, now + PATIENCE_S)
+                open_now[client.fileno()] = Fetch(client, number, now + PATIENCE_S)
                 wait.register(client, select.POLLOUT)
             else:  # no neighbour answers
                 client.close()
@@ -82,13 +83,13 @@ def main(address: str) -> None:
         if now >= next_slice:
             print(json.dumps(tally.slice(now)), flush=True)
             next_slice = max(next_slice + SLICE_S, now)
-        for number, events in wait.poll(max(0.0, (min(next_fetch, next_slice) - time.monotonic()) * 1000)):
-            fetch = open_now[number]
+        for descriptor, events in wait.poll(max(0.0, (min(next_fetch, next_slice) - time.monotonic()) * 1000)):
+            fetch = open_now[descriptor]
             if fetch.advance(address, events):
-                wait.modify(number, select.POLLIN)
+                wait.modify(descriptor, select.POLLIN)
             else:
                 if fetch.node:
-                    tally.answer(time.monotonic(), fetch.node)
+                    tally.answer(time.monotonic(), fetch.node, fetch.number)
                 close(fetch)
 
 

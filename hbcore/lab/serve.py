@@ -29,12 +29,13 @@ one. Times are CLOCK_MONOTONIC seconds, the same clock as Python's time.monotoni
 Every fault (power_off, power_on, freeze, thaw, kill, cut, heal, ping_*, foreign_*) sets the mark `at`, which is in its
 result, and from which `report` and the event `client` count.
 
-report -> {"since", "until", "echo": GAP|null, "page": GAP|null, "sent", "answered", "fetches", "pages", "owners":
-  [{"node", "mac", "from", "to", "seen"}], "two_owners": bool, "conflicts": [{"t", "nodes", "seen": [[t, node,
-  question]]}]}. GAP is the longest time without an answer: {"ms", "from", "to", "before": node, "after": node|null,
-  "open": it lasts, "stall_ms": the longest pause of the client itself in it}; null where nothing was ever answered.
-  `echo` is the outage of design.md 2.5. `owners`: who spoke for the address by ARP (asked every 20 ms by a machine of
-  its own), in order, a line each time that changed. `two_owners`: two machines answered the same question.
+report -> {"since", "until", "echo": GAP|null, "page": GAP|null, "sent", "answered", "lost", "fetches", "pages",
+  "pages_lost", "owners": [{"node", "mac", "from", "to", "seen"}], "two_owners": bool,
+  "conflicts": [{"t", "nodes", "seen": [[t, node, question]]}]}.
+  GAP is the longest time without an answer: {"ms", "from", "to", "before": node, "after": node|null, "open": it lasts,
+  "stall_ms": the longest pause of the client itself in it}; null where nothing was ever answered. `echo` is the outage
+  of design.md 2.5; `lost`: not answered in 200 ms. `owners`: who spoke for the address by ARP (asked every 20 ms by a
+  machine of its own), in order, a line each time that changed. `two_owners`: two answered the same question.
 
 Events (no id):
   {"event": "ready", "pid", "address", "nodes": {"node1": {"host", "address", "mac", "socket", "config", "state",
@@ -43,7 +44,7 @@ Events (no id):
    "beats_cut": [{"from", "to"}], "ping": bool, "foreign": bool, "capture": bool}      after each change
   {"event": "client", "t", "node": who answers echoes|null, "page": who the page names|null, "answers_per_s",
    "pages_per_s", "owners": [by ARP], "silent_ms": since the last echo's answer|null, "mark", "outage_ms",
-   "page_outage_ms", "two_owners", "sent", "answered"}      four times a second; the last five since the mark
+   "page_outage_ms", "two_owners", "sent", "answered", "lost"}      four times a second; the last six since the mark
   {"event": "failed", "text"}                               the lab can go on no more
 """
 
@@ -207,7 +208,7 @@ class Server:
         client = self.lab.client
         now = time.monotonic()
         worst = self._worst(now)
-        sent, answered, _ = client.echo.counts(self.mark, now)
+        counts = client.echo.counts(self.mark, now)
         last = client.echo.last
         write(
             {
@@ -219,8 +220,9 @@ class Server:
                 "outage_ms": worst.outage_ms,
                 "page_outage_ms": worst.page_outage_ms,
                 "two_owners": worst.two_owners,
-                "sent": sent,
-                "answered": answered,
+                "sent": counts.sent,
+                "answered": counts.answered,
+                "lost": counts.lost,
             }
         )
         if client.failed:

@@ -29,9 +29,9 @@ def main(address: str, port: int) -> None:
     while True:
         now = time.monotonic()
         if now >= next_echo:
-            tally.asked(now)
+            number = tally.asked(now)
             with suppress(OSError):  # no route or no neighbour is an answer that does not come
-                echo.sendto(b"%d" % tally.sent, (address, port))
+                echo.sendto(b"%d" % number, (address, port))
             next_echo = max(next_echo + EVERY_S, now)
         if now >= next_slice:
             print(json.dumps(tally.slice(now)), flush=True)
@@ -41,7 +41,8 @@ def main(address: str, port: int) -> None:
             while True:
                 data, origin = echo.recvfrom(256)
                 if origin[0] == address:
-                    tally.answer(time.monotonic(), data.decode(errors="replace").split()[-1])
+                    number_said, node = data.decode(errors="replace").split()
+                    tally.answer(time.monotonic(), node, int(number_said))
 
 
 if __name__ == "__main__":

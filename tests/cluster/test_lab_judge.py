@@ -47,9 +47,9 @@ def record(answers: list[tuple[float, str]], until: float) -> Record:
     tally, kept = Tally(), Record()
     asked, next_slice, left = 0.0, 0.1, list(answers)
     while asked < until:
-        tally.asked(asked)
+        number = tally.asked(asked)
         while left and left[0][0] < asked + 0.002:
-            tally.answer(*left.pop(0))
+            tally.answer(*left.pop(0), number)
         asked += 0.002
         if asked >= next_slice:
             kept.add(json.loads(json.dumps(tally.slice(asked))))
@@ -73,7 +73,9 @@ def test_a_gap_counts_by_its_ends_and_while_it_lasts() -> None:
     assert open_gap is not None and open_gap.after == "" and open_gap.seconds == pytest.approx(0.8, abs=0.02)
     early = kept.longest(0.0, 0.15)
     assert early is not None and early.seconds < 0.004
-    assert kept.counts(0.0, 1.0)[1] == 100
+    counts = kept.counts(0.0, 1.0)
+    assert counts.answered == 100
+    assert counts.sent - counts.answered - counts.lost == pytest.approx(100, abs=1), "those of 200 ms are waited for"
     assert kept.answers(0.1, 0.2) == {"n1": 50}
 
 
