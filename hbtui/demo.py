@@ -202,16 +202,18 @@ class Demo:
         there, back = (names[0], names[1]), (names[1], names[0])
         return there if not cut else back if cut == [there] else None
 
-    def labels(self) -> dict[str, str]:
-        """What each key would do now."""
+    def labels(self, short: bool = False) -> dict[str, str]:
+        """What each key would do now; `short` for 80 columns."""
         off, frozen, way = self._off(), self._frozen(), self._next_cut()
+        mend = "Mend" if short else "Mend beats"
+        cut_way = f"{way[0]}>{way[1]}" if way else ""
         return {
-            "demo.power": f"Power on {off[0]}" if off else f"Power off {self.owner}",
-            "demo.cut": "Mend beats" if self.lab.beats_cut else "Cut beats",
-            "demo.oneway": f"Cut {way[0]}>{way[1]}" if way else "Mend beats",
+            "demo.power": ("" if short else "Power ") + (f"on {off[0]}" if off else f"off {self.owner}"),
+            "demo.cut": mend if self.lab.beats_cut else "Cut" if short else "Cut beats",
+            "demo.oneway": (cut_way if short else f"Cut {cut_way}") if way else mend,
             "demo.freeze": f"Thaw {frozen[0]}" if frozen else f"Freeze {self.owner}",
-            "demo.ping": "Ping node off" if self.lab.ping else "Ping node on",
-            "demo.heal": "Heal all",
+            "demo.ping": f"Ping {'' if short else 'node '}{'off' if self.lab.ping else 'on'}",
+            "demo.heal": "Heal" if short else "Heal all",
         }
 
     async def do(self, what: str) -> None:
@@ -249,6 +251,7 @@ class Demo:
     def lines(self, width: int) -> list[Cell]:
         """Two lines: what the client sees, and the keys."""
         seen = self.seen
+        of = " from " if width >= 100 else " "
         runs: list[Run] = [(" DEMO ", "badge"), (" ", "text")]
         if self.note is not None:
             runs.append(self.note)
@@ -257,8 +260,8 @@ class Demo:
         elif seen.silent_ms > QUIET_MS:
             runs += [(f"NO ANSWER for {seen.silent_ms:.0f} ms", "bad")]
         else:
-            runs += [("answers from ", "muted"), (seen.node or "?", "ok"), (f" {seen.answers_per_s:.0f}/s", "text")]
-            runs += [("  page from ", "muted"), (seen.page or "?", "ok" if seen.page else "bad")]
+            runs += [(f"answers{of}", "muted"), (seen.node or "?", "ok"), (f" {seen.answers_per_s:.0f}/s", "text")]
+            runs += [(f"  page{of}", "muted"), (seen.page or "?", "ok" if seen.page else "bad")]
             runs += [(f" {seen.pages_per_s:.0f}/s", "text")]
         if seen.outage_ms is not None and self.note is None:
             tone = "bad" if seen.outage_ms > 1000 else "warn" if seen.outage_ms > QUIET_MS else "ok"
@@ -270,4 +273,4 @@ class Demo:
             runs += [("  TWO OWNERS by ARP", "alarm")]
         elif width >= 110 and seen.owners and self.note is None:
             runs += [("  ARP ", "muted"), (" ".join(seen.owners), "text")]
-        return [tuple(runs), demo_keys(self.keymap, self.labels(), width)]
+        return [tuple(runs), demo_keys(self.keymap, self.labels(width < 100), width)]
