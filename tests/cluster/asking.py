@@ -1,0 +1,129 @@
+"""What the tests of real clusters ask, and how they judge the answers.
+
+Owns waiting, reading a node's own words (status, alarms, events), and the verdicts "one owner" and "nothing lost".
+Invariant: who owns the service is judged by the client's ARP and the capture, never by what a node says of itself.
+Must not know the engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.cluster.harness import Cluster
+
+T = TypeVar("T")
+GROUP = "192.168.100.100"  # the tutorial's one group is called by its address
+HOST = {"node1": "node1.xiaofei.com", "node2": "node2.xiaofei.com"}
+MOVES = frozenset({"moving", "token-passed", "claiming", "taken-over", "group-stopped", "group-started", "yielded"})
+
+
+def until(what: Callable[[], T | None], timeout: float = 10.0, every: float = 0.05) -> T:
+    """The first true answer; asked again while there is none, or the socket is not there yet. AssertionError."""
+    end = time.monotonic() + timeout
+    said: object = None
+    while True:
+        try:
+            answer = what()
+            if answer:
+                return answer
+        except OSError as error:
+            said = error
+        assert time.monotonic() < end, f"not within {timeout} s: {said or what}"
+        time.sleep(every)
+
+
+# -- what a node says of itself ----------------------------------------------------------------------------------------
+
+
+def group(c: Cluster, node: str) -> dict[str, Any]:
+    """The tutorial's one group, as this node sees it."""
+    (found,) = c.status(node)["groups"]
+    return dict(found)
+
+
+def why(c: Cluster, node: str) -> dict[str, str]:
+    """code -> sentence: why the group is where it is, or why it is not on this node."""
+    return {said["code"]: said["text"] for said in group(c, node)["why"]}
+
+
+def alarms(c: Cluster, node: str) -> dict[str, str]:
+    """code -> sentence of what a person must know now."""
+    return {alarm["code"]: alarm["text"] for alarm in c.status(node)["alarms"]}
+
+
+def heard(c: Cluster, node: str) -> str:
+    """How this node hears the other: two-way, one-way, lost, left, never."""
+    (other,) = (n["heard"] for n in c.status(node)["nodes"] if n["heard"] != "self")
+    return str(other)
+
+
+def events(c: Cluster, node: str, after: int = 0) -> list[dict[str, Any]]:
+    """The events of this node's daemon with a higher id, oldest first. A new daemon begins at 1 again."""
+    found: Any = c.ask(node, "events", limit=1000)
+    return [event for event in found if event["id"] > after]
+
+
+def codes(c: Cluster, node: str, after: int = 0) -> list[str]:
+    return [event["code"] for event in events(c, node, after)]
+
+
+def newest(c: Cluster, node: str) -> int:
+    """The id of the newest event: what happens from now on is `events(c, node, newest)`."""
+    return max((event["id"] for event in events(c, node)), default=0)
+
+
+def logged(c: Cluster, node: str) -> str:
+    """The node's own log file: it outlives the daemon."""
+    return (c.folder(node, "log") / "ha-log").read_text()
+
+
+def at_home(c: Cluster) -> None:
+    """Returns when the service is on node1 and both nodes hear each other; what the tests cut or stopped is mended."""
+    c.heal()
+    for node, state in c.do("state")["nodes"].items():
+        if state["frozen"]:
+            c.thaw(node)
+        if state["power"] == "off":
+            c.power_on(node)
+    until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2, 30)
+    until(lambda: group(c, "node1")["state"] == "started" and group(c, "node1")["node"] == HOST["node1"], 30)
+    c.wait_served(by="node1", timeout=30)
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------------------
+
+
+def assert_one_owner(report: Mapping[str, Any]) -> None:
+    """Never two at once: of a report (the client's ARP) or of a capture on the switch that lost nothing."""
+    assert not report["two_owners"], report["conflicts"]
+    assert not report.get("dropped"), report
+
+
+def assert_nothing_lost(report: Mapping[str, Any]) -> None:
+    """Every echo was answered (one may be on its way at each end), all by one node, and the page always came."""
+    assert abs(report["sent"] - report["answered"]) <= 1, report
+    assert report["sent"] > 0 and len({owner["node"] for owner in report["owners"]}) == 1, report
+    assert abs(report["fetches"] - report["pages"]) <= 1, report
+
+
+@contextmanager
+def judged(c: Cluster) -> Iterator[None]:
+    """All that happens inside is captured on the switch: never two owners, by the capture and by the client's ARP."""
+    begun = time.monotonic()
+    with c.capture() as seen:
+        yield
+    assert seen["frames"] > 0, seen
+    assert_one_owner(seen)
+    assert_one_owner(c.report(begun))
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    """A file as an administrator's editor leaves it: whole, by renaming."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.chmod(mode)
+    new.rename(path)
