@@ -102,7 +102,7 @@ def _node(world: World, name: str, extra: Extra, now_ns: int) -> dict[str, objec
         verdicts = [world.verdict(g, now_ns) for g in world.groups.values()]
         failures = sum(m.failures for g in world.groups.values() for m in g.members)
     else:
-        verdicts = [w.control for w in world.peer.words.groups]
+        verdicts = [w.control for w in world.peer.words.groups] if shown != "offline" else []
         failures = sum(w.failed for w in world.peer.words.groups)
     worst = max(verdicts, key=lambda v: (v is Verdict.NO, v), default=Verdict.NONE)
     why = []
