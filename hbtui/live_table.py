@@ -68,6 +68,7 @@ class LiveTable(LineView):
         self.rows: list[Row] = []
         self.cursor_key = ""
         self.empty_text = ""
+        self.head = 1  # lines of the head; 0 where every line counts
         self._place: dict[str, int] = {}
 
     # --- data ---
@@ -84,12 +85,21 @@ class LiveTable(LineView):
             self._set_cursor(self._selectable(before, 1), scroll=False)
         if columns != self.columns or len(old) != len(rows):
             self.columns = columns
-            self.virtual_size = Size(0, len(rows) + 1)
+            self._resize()
             self.refresh(layout=self.styles.is_auto_height)
             return
         for index, (was, now) in enumerate(zip(old, rows, strict=True)):
             if was is not now and was != now:
                 self._refresh_row(index)
+
+    def set_head(self, shown: bool) -> None:
+        if self.head != int(shown):
+            self.head = int(shown)
+            self._resize()
+            self.refresh()
+
+    def _resize(self) -> None:
+        self.virtual_size = Size(0, len(self.rows) + self.head)
 
     # --- cursor ---
 
@@ -126,7 +136,7 @@ class LiveTable(LineView):
         self.post_message(self.Highlighted(self, key))
 
     def _scroll_into_view(self, index: int) -> None:
-        height, top = self.size.height - 1, self.scroll_offset.y
+        height, top = self.size.height - self.head, self.scroll_offset.y
         if index < top:
             self.scroll_to(y=index, animate=False, force=True)
         elif index >= top + height:
@@ -145,7 +155,7 @@ class LiveTable(LineView):
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        index = self.scroll_offset.y + offset.y - 1 if offset else -1
+        index = self.scroll_offset.y + offset.y - self.head if offset else -1
         if 0 <= index < len(self.rows) and not self.rows[index].note:
             self._set_cursor(index)
             if event.chain > 1:
@@ -160,23 +170,23 @@ class LiveTable(LineView):
     # --- painting ---
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return len(self.rows) + 1
+        return len(self.rows) + self.head
 
     def _refresh_row(self, index: int) -> None:
         if index >= 0 and index >= self.scroll_offset.y:
-            self.refresh_view_line(index + 1 - self.scroll_offset.y)
+            self.refresh_view_line(index + self.head - self.scroll_offset.y)
 
     def render_line(self, y: int) -> Strip:
         width = self.text_width
         self.painted += 1
-        if y == 0:
+        if y < self.head:
             return self._strip([((column.title, "muted"),) for column in self.columns], width, False)
-        index = y - 1 + self.scroll_offset.y
+        index = y - self.head + self.scroll_offset.y
         if index < len(self.rows):
             row = self.rows[index]
             cursor = row.key == self.cursor_key and self.has_focus
             return self.full_line(row.cells[0], width) if row.note else self._strip(row.cells, width, cursor)
-        if not self.rows and y == 1 and self.empty_text:
+        if not self.rows and y == self.head and self.empty_text:
             return self.full_line(((self.empty_text, "muted"),), width)
         return self.blank(width)
 

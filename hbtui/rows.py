@@ -183,12 +183,12 @@ def _latency_tone(status: Status, link: Link | None) -> str:
     return "warn" if link.rtt_ms >= status_ms(status, "warntime", 250.0) else "text"
 
 
-def note_rows(key: str, text: str, grave: bool, view: View) -> list[Row]:
+def note_rows(key: str, text: str, wrong: bool, view: View) -> list[Row]:
     """A sentence under a row: at most two lines, three where something is wrong; the detail has it whole."""
     if not text:
         return []
-    runs: Cell = (("    ", "text"), (text, "warn" if grave else "muted"))
-    lines = wrap(runs, max(20, view.width))[: 3 if grave else 2]
+    runs: Cell = (("    ", "text"), (text, "warn" if wrong else "muted"))
+    lines = wrap(runs, max(20, view.width))[: 3 if wrong else 2]
     return [Row(f"{key}/{number}", (line,), note=True) for number, line in enumerate(lines)]
 
 
@@ -237,10 +237,14 @@ def _rows_of(status: Status, view: View, group: Group, rule: Rule | None, short:
     kept = [r for r in group.resources if view.keep is None or view.keep(resource_fields(group, r))]
     if view.keep is not None and not kept and not view.keep(group_fields(group)):
         return []
-    rows = [_group_row(status, view, group, short), *_why_rows(group, rule, short, view)]
-    if not view.folded(group.name):
-        rows += [_resource_row(status, view, group, resource, short) for resource in kept]
-    return rows
+    rows, why = [_group_row(status, view, group, short)], _why_rows(group, rule, short, view)
+    parts = [] if view.folded(group.name) else [_resource_row(status, view, group, r, short) for r in kept]
+    return [*rows, *why, *parts] if grave(group) else [*rows, *parts, *why]
+
+
+def grave(group: Group) -> bool:
+    """Whether its "why" must not be overlooked: then it stands above the resources, in colour."""
+    return group.state in ("failed", "blocked", "unknown") or moved(group)
 
 
 def moved(group: Group) -> bool:
@@ -300,10 +304,9 @@ def _why_rows(group: Group, rule: Rule | None, short: Mapping[str, str], view: V
     parts = [pin_sentence(rule, short)] if rule is not None else []
     parts += [said.text for said in group.why if rule is None or "pin" not in said.code]
     parts += [said.text for resource in group.resources for said in resource.why]
-    grave = group.state in ("failed", "blocked", "unknown") or moved(group)
-    if view.folded(group.name) and not grave:
+    if view.folded(group.name) and not grave(group):
         return []
-    return note_rows(f"why:group:{group.name}", "; ".join(parts), grave, view)
+    return note_rows(f"why:group:{group.name}", "; ".join(parts), grave(group), view)
 
 
 def pin_sentence(rule: Rule, short: Mapping[str, str]) -> str:

@@ -125,6 +125,7 @@ class Dashboard(Screen[None]):
         self.query_one("#upper").display = any(n in shown for n in ("nodes", "groups"))
         self.query_one("#lower").display = any(n in shown for n in ("detail", "protection"))
         self.query_one("#body").display = bool(shown)
+        self.tables["events"].set_head(self.roomy or self.zoomed == "events")
         self.set_class(self.wide, "-wide")
         self.set_class(self.roomy, "-roomy")
         self.set_class(len(shown) == 1, "-single")

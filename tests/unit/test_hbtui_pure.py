@@ -149,7 +149,7 @@ def test_rows_of_the_healthy_cluster() -> None:
     assert nodes[3].startswith("~ 192.168.100.254 up ping")
     groups = text_of(group_rows(status, view))
     assert groups[0].startswith("▾ ✔ 192.168.100.100 started node1") and groups[0].endswith("3h07m")
-    assert "comes first in haresources" in groups[1] and "httpd started node1" in groups[3]
+    assert "httpd started node1" in groups[2] and "comes first in haresources" in groups[3]
     assert group_rows(status, view) == group_rows(two_nodes(status.at), view), "equal input, equal rows"
 
 
