@@ -71,6 +71,11 @@ def codes(c: Cluster, node: str, after: int = 0) -> list[str]:
     return [event["code"] for event in events(c, node, after)]
 
 
+def told(c: Cluster, node: str, code: str, after: int = 0, timeout: float = 10.0) -> dict[str, Any]:
+    """The first event of this code with a higher id, waited for."""
+    return until(lambda: next((e for e in events(c, node, after) if e["code"] == code), None), timeout)
+
+
 def newest(c: Cluster, node: str) -> int:
     """The id of the newest event: what happens from now on is `events(c, node, newest)`."""
     return max((event["id"] for event in events(c, node)), default=0)
@@ -82,7 +87,7 @@ def logged(c: Cluster, node: str) -> str:
 
 
 def at_home(c: Cluster) -> None:
-    """Returns when the service is on node1 and both nodes hear each other; what the tests cut or stopped is mended."""
+    """Returns when the service is on node1 and both nodes hear each other: faults are mended, orders taken back."""
     c.heal()
     for node, state in c.do("state")["nodes"].items():
         if state["frozen"]:
@@ -90,6 +95,10 @@ def at_home(c: Cluster) -> None:
         if state["power"] == "off":
             c.power_on(node)
     until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2, 30)
+    orders: list[tuple[str, dict[str, Any]]] = [("online", {"node": host}) for host in HOST.values()]
+    orders += [(verb, {"group": GROUP}) for verb in ("group-start", "group-clear")]
+    for verb, about in orders:
+        c.ask("node1", "act", verb=verb, **about)  # refused where there is nothing to take back
     until(lambda: group(c, "node1")["state"] == "started" and group(c, "node1")["node"] == HOST["node1"], 30)
     c.wait_served(by="node1", timeout=30)
 

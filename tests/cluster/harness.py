@@ -205,7 +205,7 @@ class Cluster:
         """The status as the node's control socket tells it. Raises OSError while there is none."""
         return self.ask(node, "status", timeout=timeout)
 
-    def ask(self, node: str, method: str, timeout: float = 2.0, **params: Any) -> dict[str, Any]:
+    def ask(self, node: str, method: str, /, timeout: float = 2.0, **params: Any) -> dict[str, Any]:
         """One request of the control API (hbcore.control.schema), spoken here without the client under test."""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(timeout)

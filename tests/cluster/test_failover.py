@@ -23,6 +23,7 @@ from tests.cluster.asking import (
     group,
     judged,
     newest,
+    told,
     until,
     why,
     write,
@@ -85,7 +86,7 @@ def rotate(c: Cluster) -> None:
             after = newest(c, node)
             write(c.folder(node, "config") / "authkeys", text)
             c.kill(node, "pulse", "HUP")
-            until(lambda node=node, after=after: "keys-taken" in codes(c, node, after))  # type: ignore[misc]
+            told(c, node, "keys-taken", after)
 
 
 @contextmanager
@@ -96,14 +97,14 @@ def no_beat_lost(c: Cluster) -> Iterator[None]:
         status = c.status(node)
         return Counter(status["counters"]), sum(link["late"] for link in status["links"])
 
-    def told() -> dict[str, tuple[Counter[str], int]]:
+    def look() -> dict[str, tuple[Counter[str], int]]:
         time.sleep(1.1)  # pulse tells its counters once a second
         return {node: seen(node) for node in HOST}
 
-    before, begun = told(), time.monotonic()
+    before, begun = look(), time.monotonic()
     yield
     took = time.monotonic() - begun
-    for node, (counters, late) in told().items():
+    for node, (counters, late) in look().items():
         grown = counters - before[node][0]
         assert set(grown) <= HARMLESS, (node, grown)
         assert late == before[node][1], node
@@ -116,16 +117,15 @@ def test_keys_are_rotated_under_traffic_and_no_beat_is_lost(cluster: Cluster) ->
         with no_beat_lost(cluster):
             rotate(cluster)
             time.sleep(1)
-        told = [e["text"] for e in events(cluster, "node1") if e["code"] == "keys-taken"]
-        assert len(told) == 3 and "sha1" in told[0] and "sha256" in told[1]
+        taken = [e["text"] for e in events(cluster, "node1") if e["code"] == "keys-taken"]
+        assert len(taken) == 3 and "sha1" in taken[0] and "sha256" in taken[1]
 
         for node in HOST:  # the second line is no key: nothing of it counts
             after = newest(cluster, node)
             write(cluster.folder(node, "config") / "authkeys", f"auth 4\n4 sha512 {NEW}\n")
             with no_beat_lost(cluster):
                 cluster.kill(node, "pulse", "HUP")
-                until(lambda node=node, after=after: "keys-kept" in codes(cluster, node, after))  # type: ignore[misc]
-            (kept,) = (e for e in events(cluster, node, after) if e["code"] == "keys-kept")
+                kept = told(cluster, node, "keys-kept", after)
             assert "authkeys:2" in kept["text"] and kept["severity"] == "error"
             assert NEW not in kept["text"]
             write(cluster.folder(node, "config") / "authkeys", ROTATION[-1])
