@@ -185,5 +185,7 @@ def steady(record: Record, by: str | None, seconds: float) -> bool:
         len(nodes) == 1
         and (by is None or by in nodes)
         and sum(bool(piece.nodes) for piece in pieces) >= int(seconds / SLICE_S) - 1
-        and (longest is None or longest.seconds < QUIET_S)
+        and (
+            longest is None or longest.seconds - longest.stall_s < QUIET_S
+        )  # what the asker slept is not the service's
     )

