@@ -23,7 +23,7 @@ async def gather(config: ClusterConfig, addresses: Addresses, scripts: dict[str,
         facts, found = await _group(config, group, addresses, scripts)
         groups.append(facts)
         places += found
-    services = await addresses.services([a for g in config.groups for a in g.addresses])
+    services = await addresses.services([a for g in config.groups for a in g.addresses], _devices(config))
     return Facts(services, tuple(groups)), places
 
 
@@ -43,11 +43,17 @@ async def _group(
     for resource in group.resources:
         if resource.agent == "script" and resource.kind not in scripts:
             problem = problem or "script-missing-here"
+    if group.addresses and first is None:
+        return GroupFacts(group.name, problem=problem), places
+    if first is None:  # no address: its machine is asked for where the heartbeats go
+        first = await addresses.base(_devices(config)[0])
     if first is None:
-        control = config.pings[0] if config.pings and not group.addresses else ""
-        return GroupFacts(group.name, control=control, problem=problem), places
-    control = _control(config, first)
-    return GroupFacts(group.name, first.device, first.base, control, problem), places
+        return GroupFacts(group.name, problem=problem), places
+    return GroupFacts(group.name, first.device, first.base, _control(config, first), problem), places
+
+
+def _devices(config: ClusterConfig) -> list[str]:
+    return list(dict.fromkeys(link.device for link in config.links))
 
 
 def _control(config: ClusterConfig, place: Resolved) -> str:

@@ -174,7 +174,9 @@ class Manager:
                 await self._refresh()
 
     async def _gone(self, ip: str) -> None:
-        if not await self._addresses.is_present(ip):
+        present = await self._addresses.is_present(ip)
+        self._readable()  # pulse may have taken it off, and then says why
+        if not present:
             self._step(AddressGone(ip, clock.now_ns()))
 
     # -- the engine ----------------------------------------------------------------------------------------------------
@@ -264,8 +266,8 @@ class Manager:
             neighbours = {n.ip for n in known} - set(targets)
         result = await self._arp.probe(probe.device, [*targets, *neighbours], probe.source, probe.confirm)
         if result.trouble:
-            self._loop.call_later(0.1, self._step, Probed(0, result.begun_ns, result.ended_ns))
-            return  # silence after a round that was not sent proves nothing
+            self._step(Probed(probe.probe, result.begun_ns, result.ended_ns, failed=True))
+            return
         answers = tuple(
             Sighting(ip, answer.mac, answer.confirmed)
             for ip, found in result.answers.items() if ip in probe.targets for answer in found

@@ -117,6 +117,7 @@ class Words:
     rules: tuple[Rule, ...] = ()  # those the peer lacks
     engine_age_ms: int = 0  # set by pulse: how long ago the daemon last showed life, 0..65535
     release: str = ""  # product version, for a mixed cluster
+    deadtime_ms: int = 0  # the deadtime the sender's leases are made for, 0..2**32-1
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hbcore.engine.beat import Mode, Stand, Verdict
+from hbcore.engine.beat import GroupWord, Mode, Stand, State, Verdict
 from hbcore.engine.config import SECOND
 from hbcore.engine.group import Group, Phase, Then
 from hbcore.engine.placement import damped, place
@@ -49,6 +49,8 @@ def adopt(world: World, group: Group, now_ns: int) -> None:
     group.settle_idle(now_ns)
     if running and group.released:
         group.begin_stop(now_ns, Then.YIELD, "abandoned")
+    elif running and group.lapsed_ns:
+        lapse(world, group, now_ns)
     elif running:
         group.note("group-found", kind="start", resources=", ".join(m.resource.name for m in running))
 
@@ -108,6 +110,8 @@ def _learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         return
     if group.released and word.stand is Stand.HOLDS and word.epoch >= token.epoch:
         group.released = False
+    if group.released and not group.release_barrier and _stale_release(world, group, word):
+        release(world, group, now_ns)
     if i.peer_holds and not group.owner:
         if word.epoch >= token.epoch:
             token.mine = False
@@ -117,9 +121,9 @@ def _learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
             group.begin_stop(now_ns, Then.YIELD, "yielded")
     elif world.released(group, now_ns) and group.phase in AT_REST:
         _take(world, group, max(word.epoch, token.epoch + (1 if i.peer is Peer.BYE else 0)), now_ns)
-    elif i.peer is Peer.TWO_WAY and not i.peer_claims and (token.mine or group.phase is Phase.FOUND):
-        _confirm(group, now_ns)
-    elif _nobody_has_it(world, group, i) and not world.preferred(group):
+    elif i.peer is Peer.TWO_WAY and not i.peer_claims and not group.owner:
+        _confirm(world, group, word)
+    if _nobody_has_it(world, group, i) and not world.preferred(group):
         release(world, group, now_ns)
     if group.owner and group.contested and i.peer is Peer.TWO_WAY and not i.peer_holds:
         group.contested = False
@@ -127,12 +131,24 @@ def _learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         world.announce.add(group.name)  # the engine announces the addresses again
 
 
-def _confirm(group: Group, now_ns: int) -> None:
-    """The peer hears me and holds nothing: a stored right, or what was found running, is mine."""
-    if not group.owner:
-        group.token.mine = group.token.confirmed = True
-        if group.phase is Phase.FOUND:
-            group.begin_start(now_ns)  # only what is missing
+def _confirm(world: World, group: Group, word: GroupWord) -> None:
+    """The peer hears me and holds nothing: what was found running, or a stored right that is not older than what the
+    peer knows, is mine. Of two equal ones the less preferred waits until the other would have spoken."""
+    token = group.token
+    if group.phase is Phase.FOUND:
+        token.mine = token.confirmed = True
+        token.epoch = max(token.epoch, word.epoch)
+    elif token.mine and word.epoch > token.epoch:
+        token.mine, token.epoch = False, word.epoch
+    elif token.mine and word.state is not State.UNKNOWN:
+        waited = world.peer.two_way_ns - world.peer.two_way_since_ns >= 3 * world.lease.keepalive_ns
+        token.confirmed = word.epoch < token.epoch or world.preferred(group) or waited
+
+
+def _stale_release(world: World, group: Group, word: GroupWord) -> bool:
+    """My release is not above what the peer knows, so it can never be taken (a disk was lost, or both released)."""
+    peer_idle = word.stand is Stand.NONE or (word.stand is Stand.RELEASED and not world.preferred(group))
+    return peer_idle and word.epoch >= group.token.epoch
 
 
 def _nobody_has_it(world: World, group: Group, i: Inputs) -> bool:
@@ -145,6 +161,7 @@ def _nobody_has_it(world: World, group: Group, i: Inputs) -> bool:
         and group.phase is Phase.IDLE
         and not group.released
         and not group.release_barrier
+        and word.state is not State.UNKNOWN
         and world.peer.words.mode in (Mode.ONLINE, Mode.STANDBY)
     )
 
@@ -156,11 +173,12 @@ def _take(world: World, group: Group, epoch: int, now_ns: int) -> None:
     group.released = False
     group.barrier, group.barrier_ns = -1, now_ns
     group.probing.ask_now()
-    group.enter(Phase.IDLE, now_ns)
+    group.settle_idle(now_ns)
 
 
 def release(world: World, group: Group, now_ns: int) -> None:
     """My right ends, with a higher epoch than either of us knew; the peer hears of it once the disk has it."""
+    assert group.stopped, "a release says that everything is stopped"
     group.held_epoch = group.token.epoch
     group.token.mine = group.token.confirmed = False
     group.token.epoch = max(group.token.epoch, _peer_epoch(world, group)) + 1
@@ -189,6 +207,7 @@ def _peer_epoch(world: World, group: Group) -> int:
 
 
 FINAL = frozenset({"lapsed", "isolated", "one-way-claim"})
+ACTIVE = (Phase.RUNNING, Phase.STARTING, Phase.FOUND)
 AT_REST = (Phase.IDLE, Phase.CLAIMING, Phase.FOUND)
 
 
@@ -197,7 +216,7 @@ def _leave(world: World, group: Group, now_ns: int) -> None:
     if group.phase in (Phase.RUNNING, Phase.STARTING, Phase.SHUT, Phase.FOUND):
         group.begin_stop(now_ns, Then.RELEASE, "leaving")
     elif group.phase is Phase.CLAIMING:
-        group.enter(Phase.IDLE, now_ns)
+        group.settle_idle(now_ns)
     elif group.phase is Phase.IDLE and group.owner:
         release(world, group, now_ns)
 
@@ -215,15 +234,17 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         return
     where = place(world, group, now_ns)
     if where.node == world.me:
-        if group.phase is Phase.IDLE and not world.cannot_here(group, now_ns):
+        if group.phase in (Phase.IDLE, Phase.FOUND) and not world.cannot_here(group, now_ns):
             _start(world, group, now_ns)
     elif where.node is None:
-        if group.phase in (Phase.RUNNING, Phase.STARTING):
+        if group.phase in ACTIVE:
             group.begin_stop(now_ns, Then.KEEP, where.code)
-    elif group.phase is Phase.IDLE:
-        release(world, group, now_ns)
-        group.note("token-passed", kind="move", to=where.node, why=where.code)
-    elif group.phase in (Phase.RUNNING, Phase.STARTING):
+    elif group.phase is Phase.IDLE and group.stopped:
+        if now_ns - group.passed_ns >= 2 * world.lease.deadtime_ns:  # a brake, should the nodes ever disagree
+            group.passed_ns = now_ns
+            release(world, group, now_ns)
+            group.note("token-passed", kind="move", to=where.node, why=where.code)
+    elif group.phase in ACTIVE:
         _hand_over(world, group, where.code, now_ns)
 
 
@@ -255,12 +276,18 @@ def _reopen_or_stop(world: World, group: Group, i: Inputs, now_ns: int) -> None:
 
 
 def lapse(world: World, group: Group, now_ns: int) -> None:
-    """Pulse could not renew: shut the addresses at once (safety.md 4, O6)."""
-    if group.holding and group.phase in (Phase.RUNNING, Phase.STARTING, Phase.FOUND):
+    """Pulse could not renew: shut the addresses at once (safety.md 4, O6), whatever the group is doing."""
+    if group.phase is Phase.PROBING:
+        group.lapsed_ns = now_ns  # taken up when it is known what runs
+    elif group.phase in ACTIVE:
         group.token.mine = group.token.confirmed = True  # a found one has to be released like any other
         group.lapsed_ns = now_ns
         group.note("lapsed", "error", "failure")
         group.begin_stop(now_ns, Then.STAY_SHUT, "lapsed")
+    elif group.phase in (Phase.STOPPING, Phase.BLOCKED) and not group.shutting:
+        group.shutting = True
+        group.why = ("lapsed", ())
+        group.note("lapsed", "error", "failure")
 
 
 def _await_lapse(world: World, group: Group, i: Inputs, now_ns: int) -> None:
@@ -281,13 +308,13 @@ def _release_shut(world: World, group: Group, i: Inputs, now_ns: int) -> None:
 
 
 def _stop_first(group: Group, then: Then, code: str, now_ns: int) -> None:
-    if group.phase in (Phase.RUNNING, Phase.STARTING, Phase.SHUT):
+    if group.phase in (*ACTIVE, Phase.SHUT):
         group.note(code, "error", "failure")
         group.begin_stop(now_ns, then, code)
 
 
 def _cut_off(world: World, group: Group, i: Inputs, now_ns: int) -> None:
-    if group.phase in (Phase.RUNNING, Phase.STARTING):
+    if group.phase in ACTIVE:
         _hand_over(world, group, "isolated-handover", now_ns)
     elif group.phase is Phase.IDLE and not world.cannot_peer(group, now_ns):
         release(world, group, now_ns)

@@ -167,6 +167,7 @@ class Engine:
                 self._facts(event)
             case Wall(unix_ns):
                 world.wall_ns = unix_ns - now_ns
+                world.book.expire(world.unix_s(now_ns), by=world.me)
             case Asked():
                 planner.run(world, self.tickets, event, now_ns)
             case Leave():
@@ -225,7 +226,10 @@ class Engine:
         suspect = world.peer.state(now_ns) is not Peer.TWO_WAY
         for group in world.groups.values():
             probing = group.probing
-            if probing.asked != event.probe:
+            if not event.probe or probing.asked != event.probe:
+                continue
+            if event.failed:
+                probing.failed(event.ended_ns)
                 continue
             word = world.peer.word(group.number)
             runs_there = word is not None and word.stand is Stand.HOLDS and word.state is State.STARTED
@@ -338,8 +342,9 @@ class Engine:
                 out.append(probe)
 
     def _proved(self, group: Group, now_ns: int) -> bool:
-        """An owner whose control answers needs no probe."""
-        return self.world.verdict(group, now_ns) in (Verdict.OK, Verdict.NONE)
+        """An owner whose control answers needs no other proof; one answer late, and others are asked in time."""
+        control = self.world.controls.get(group.facts.control)
+        return control is None or now_ns < control.late_at_ns()
 
     def _tell_pulse(self, now_ns: int, out: list[Effect]) -> None:
         held = tuple(self._hold(g, now_ns) for g in self.world.groups.values() if g.holding and not g.lapsed_ns)
@@ -364,6 +369,7 @@ class Engine:
         return Words(
             mode=world.mode(now_ns),
             config=world.config_digest,
+            deadtime_ms=world.lease.deadtime_ns // 1_000_000,
             groups=tuple(self._word(g, now_ns) for g in world.groups.values()),
             services=world.services,
             rules_digest=world.book.digest(),
@@ -434,6 +440,9 @@ class Engine:
         silent_at = world.peer.heard_ns + 2 * lease.keepalive_ns
         times += [t for t in (world.peer.lost_at_ns(), silent_at) if t > now_ns]
         for group in world.groups.values():
+            control = world.controls.get(group.facts.control)
+            if control is not None and group.holding and control.late_at_ns() > now_ns:
+                times.append(control.late_at_ns())
             if group.phase is Phase.CLAIMING:
                 times.append(group.claim_ns + lease.claim_ns)
             times += [t for t in (group.next_ns(), group.probing.next_ns) if t > now_ns]

@@ -98,13 +98,17 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """A probe round on one device is over. `neighbours`: at least one neighbour answered."""
+    """A probe round on one device is over. `neighbours`: at least one neighbour answered.
+
+    `failed`: a frame did not leave, so the round says nothing, least of all by its silence.
+    """
 
     probe: int
     begun_ns: int
     ended_ns: int
     answers: tuple[Sighting, ...] = ()
     neighbours: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,8 @@ class Group:
     claim_ns: int = 0
     backoff_ns: int = 0
     lapsed_ns: int = 0
+    passed_ns: int = 0
+    shutting: bool = False
     isolated_ns: int = 0
     conflict_ns: int = 0
     conflict_mac: str = ""
@@ -223,11 +225,13 @@ class Group:
 
     def begin_start(self, now_ns: int) -> None:
         self.lapsed_ns = self.isolated_ns = 0
+        self.shutting = False
         self.enter(Phase.STARTING, now_ns)
 
     def begin_stop(self, now_ns: int, then: Then, code: str, **args: str) -> None:
-        """Stop all; RELEASE, YIELD and STAY_SHUT of a lapse take the addresses off first when `code` says so."""
+        """Stop all, in order; where `code` says so the addresses go at once, whatever else is under way."""
         self.then, self.why = then, (code, tuple(args.items()))
+        self.shutting = self.shutting or code in ADDRESSES_FIRST
         for member in self.members:
             member.tries, member.retry_ns = 0, 0
         self.enter(Phase.SHUT if then is Then.STAY_SHUT else Phase.STOPPING, now_ns)
@@ -244,8 +248,8 @@ class Group:
             if self.barrier > persisted and now_ns - self.barrier_ns < wait_ns:
                 return []
             return self._next_start(now_ns, next_op, not_after_ns)
-        if self.phase in (Phase.STOPPING, Phase.SHUT):
-            return self._next_stop(now_ns, next_op)
+        if self.phase in (Phase.STOPPING, Phase.SHUT, Phase.BLOCKED):
+            return self._shut(now_ns, next_op) or self._next_stop(now_ns, next_op)
         return []
 
     def _next_start(self, now_ns: int, next_op: int, not_after_ns: int) -> list[Run]:
@@ -259,22 +263,22 @@ class Group:
         member.state, member.since_ns = Res.STARTING, now_ns
         return [self._run(member, "start", START_TIMEOUT_NS, next_op, not_after_ns)]
 
+    def _shut(self, now_ns: int, next_op: int) -> list[Run]:
+        """All addresses off at once, beside a script that takes its time and in a blocked group, too."""
+        if not self.shutting:
+            return []
+        due = [m for m in self.members if m.resource.agent == "address" and m.state is not Res.STOPPED and not m.op]
+        return [self._stop(m, now_ns, next_op + k) for k, m in enumerate(due) if now_ns >= m.retry_ns]
+
     def _next_stop(self, now_ns: int, next_op: int) -> list[Run]:
-        if self.busy:
+        if self.busy or self.phase is not Phase.STOPPING:
             return []
-        members = [m for m in reversed(self.members) if m.state is not Res.STOPPED]
-        addresses = [m for m in members if m.resource.agent == "address"]
-        if self.phase is Phase.SHUT:
-            members = addresses
-        elif self.why[0] in ADDRESSES_FIRST:
-            members = addresses or members
-        if not members:
-            return []
-        member = members[0]
-        if now_ns < member.retry_ns:
-            return []
+        member = next((m for m in reversed(self.members) if m.state is not Res.STOPPED), None)
+        return [self._stop(member, now_ns, next_op)] if member is not None and now_ns >= member.retry_ns else []
+
+    def _stop(self, member: Member, now_ns: int, op: int) -> Run:
         member.state, member.since_ns = Res.STOPPING, now_ns
-        return [self._run(member, "stop", STOP_TIMEOUT_NS, next_op)]
+        return self._run(member, "stop", STOP_TIMEOUT_NS, op)
 
     @property
     def stopped(self) -> bool:

@@ -18,7 +18,7 @@ from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Stalled
 from hbcore.engine.lease import GONE_NS, HUNG_NS, Evidence, lease_of, renewed_until
 
 SENT_KEPT = 1024  # own beats whose send time is remembered
-LIVES_KEPT = 64  # (incarnation, generation) pairs of the peer remembered for this boot
+LIVES_KEPT = 64  # lives of the peer remembered for this boot
 LAST_WORDS = 3  # how often the release of a dead daemon's groups is sent
 
 
@@ -53,7 +53,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class TakeOff:
-    """Nobody manages these light groups any more: take their addresses off the host."""
+    """These light groups lapsed, or nobody manages them any more: take their addresses off the host."""
 
     groups: tuple[str, ...]
 
@@ -61,9 +61,12 @@ class TakeOff:
 PulseEffect = Send | AskPing | Tell | TakeOff
 
 
+Key = tuple[int, int, int]  # incarnation, generation, nonce: two lives of one second differ in the last
+
+
 @dataclass(slots=True)
 class Life:
-    """One (incarnation, generation) of the peer: its nonce and the highest seq by link."""
+    """One life of the peer's pulse: its nonce and the highest seq by link."""
 
     nonce: int
     seq: int = 0
@@ -102,9 +105,9 @@ class Heart:
         self._echo_ns = 0
         self._left = False
         self._words: Words | None = None
-        self._lives: OrderedDict[tuple[int, int], Life] = OrderedDict()
-        self._current: tuple[int, int] | None = None
-        self._candidate: tuple[tuple[int, int], Life] | None = None
+        self._lives: OrderedDict[Key, Life] = OrderedDict()
+        self._current: Key | None = None
+        self._candidate: tuple[Key, Life] | None = None
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._seq = 0
         self._next_beat_ns = now_ns
@@ -122,7 +125,7 @@ class Heart:
         frame = beat.frame
         if frame.node == self._me:
             return Class.OWN, None
-        key = (frame.incarnation, frame.generation)
+        key = (frame.incarnation, frame.generation, frame.nonce)
         if frame.your_nonce != self.nonce:
             self._unproven(key, frame, at_ns)
             return Class.UNPROVEN, None
@@ -152,13 +155,13 @@ class Heart:
         """How far another link may lag behind: the beats of two deadtimes."""
         return 2 * self._timing.deadtime_ns // self._timing.keepalive_ns
 
-    def _may_begin(self, key: tuple[int, int], at_ns: int) -> bool:
+    def _may_begin(self, key: Key, at_ns: int) -> bool:
         """A newer life at once; an older one (a reinstalled node) only after the present one fell silent for D."""
-        if self._current is None or key > self._current:
+        if self._current is None or key[:2] > self._current[:2]:
             return True
         return at_ns - self._lives[self._current].heard_ns >= self._timing.deadtime_ns
 
-    def _unproven(self, key: tuple[int, int], frame: Frame, at_ns: int) -> None:
+    def _unproven(self, key: Key, frame: Frame, at_ns: int) -> None:
         """Remember whose nonce to echo, so that a fresh peer can prove itself."""
         if key in self._lives and key != self._current:
             return
@@ -185,7 +188,7 @@ class Heart:
                 self.released.clear()
                 return self._beat(now_ns) if urgent and self.vouches(now_ns) else []
             case Hold(held):
-                self._hold(now_ns, held)
+                return self._hold(now_ns, held)
             case Prove(group, kind, asked_ns):
                 if renewed := self.renewals.get(group):
                     if kind == "base":
@@ -194,7 +197,8 @@ class Heart:
                         renewed.neighbour_ns = max(renewed.neighbour_ns, asked_ns)
         return []
 
-    def _hold(self, now_ns: int, held: tuple[Held, ...]) -> None:
+    def _hold(self, now_ns: int, held: tuple[Held, ...]) -> list[PulseEffect]:
+        """Keep these leases. One that lapsed stays so, and is told again: who holds it may not have heard."""
         old = self.renewals
         self.renewals = {}
         for one in held:
@@ -204,6 +208,7 @@ class Heart:
                 self.renewals[one.group] = kept
             else:
                 self.renewals[one.group] = Renewed(one, now_ns + self.lease.lease_ns)
+        return [Tell(Lapsed(r.held.group, now_ns)) for r in self.renewals.values() if r.lapsed]
 
     def watch(self, pings: tuple[str, ...], now_ns: int) -> None:
         """Ask these as well (a group's gateway, found by the daemon)."""
@@ -265,6 +270,8 @@ class Heart:
             if now_ns > renewed.until_ns:
                 renewed.lapsed = True
                 out.append(Tell(Lapsed(held.group, now_ns)))
+                if held.light:  # at once, whatever the daemon is doing: no guard in the kernel does it yet
+                    out.append(TakeOff((held.group,)))
         return out
 
     def _abandon(self) -> list[PulseEffect]:
@@ -304,6 +311,6 @@ class Heart:
         """When timer() is due at the latest (ns)."""
         times = [self._next_beat_ns, *self._pings.values()]
         times += [r.until_ns + 1 for r in self.renewals.values() if not r.lapsed]
-        if self._gone_ns:
+        if self._gone_ns and self._vouched:
             times.append(self._gone_ns + GONE_NS)
         return max(min(times), now_ns)

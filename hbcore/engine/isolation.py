@@ -37,6 +37,10 @@ class Control:
         """Own stall or carrier change: what was steady has to prove itself again."""
         self.steady_from_ns = now_ns
 
+    def late_at_ns(self) -> int:
+        """When the next answer is overdue: half a keepalive after it should have been there."""
+        return self.asked_ns + 3 * self.lease.keepalive_ns // 2
+
     def ok(self, now_ns: int) -> bool:
         return self.asked_ns > 0 and now_ns - self.asked_ns <= self.lease.lease_ns
 

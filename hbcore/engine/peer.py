@@ -11,12 +11,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from hbcore.engine.beat import GroupWord, Mode, Words
-from hbcore.engine.config import SECOND, Timing
+from hbcore.engine.config import MS, SECOND, Timing
 from hbcore.engine.events import Heard
 from hbcore.engine.lease import Lease
 from hbcore.engine.table import Peer
 
 LATE_WINDOW_NS = 300 * SECOND
+MAX_DEADTIME_MS = 3_600_000
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class PeerView:
         self.incarnation = frame.incarnation
         self.heard_ns = max(self.heard_ns, event.at_ns)
         self.excused_ns = 0
+        self.fenced_incarnation = -1  # what is heard is not off, whatever anybody vouched
         if two_way:
             if not self.two_way_since_ns or event.at_ns - self.two_way_ns >= self.lease.lease_ns or reborn:
                 self.two_way_since_ns = event.at_ns
@@ -102,7 +104,14 @@ class PeerView:
         """When the present silence makes it LOST."""
         if not self.heard_ns:
             return self.born_ns + self.timing.initdead_ns
-        return self.heard_ns + self.timing.deadtime_ns + self.excused_ns
+        return self.heard_ns + max(self.timing.deadtime_ns, self.deadtime_ns) + self.excused_ns
+
+    @property
+    def deadtime_ns(self) -> int:
+        """The deadtime it lives by: its lease is made for that one, so nobody is LOST before it (heartbeat did the
+        same).
+        """
+        return min(self.words.deadtime_ms, MAX_DEADTIME_MS) * MS
 
     def state(self, now_ns: int) -> Peer:
         if self.left:

@@ -98,6 +98,11 @@ class Probing:
             self.foreign_from_ns = self.foreign_rounds = 0
             self.foreign_macs = ()
 
+    def failed(self, ended_ns: int) -> None:
+        """A round that could not be sent: ask again soon, conclude nothing."""
+        self.asked = 0
+        self.next_ns = ended_ns + ROUND_NS
+
     def ask_now(self) -> None:
         """A round that begins after this moment (a start by release is probed beside it, S2)."""
         self.next_ns = self.round_end_ns = 0

@@ -33,12 +33,17 @@ class RuleBook:
     def get(self, kind: str, subject: str) -> Rule | None:
         return self._rules.get((kind, subject))
 
-    def value(self, kind: str, subject: str, now_s: int) -> str:
-        """The value in force, "" where there is none or it expired."""
+    def value(self, kind: str, subject: str) -> str:
+        """The value in force, "" where there is none."""
         rule = self._rules.get((kind, subject))
-        if rule is None or (rule.expires_s and now_s >= rule.expires_s):
-            return ""
-        return rule.value
+        return rule.value if rule is not None else ""
+
+    def expire(self, now_s: int, by: str) -> None:
+        """A rule whose time is over is replaced by an empty one: whoever sees it first says it to both, so that clocks
+        that differ never make the nodes disagree."""
+        for rule in self.all():
+            if rule.value and rule.expires_s and now_s >= rule.expires_s:
+                self.put(rule.kind, rule.subject, "", now_s=now_s, by=by)
 
     def put(
         self, kind: str, subject: str, value: str, *, now_s: int, by: str = "", reason: str = "", expires_s: int = 0

@@ -61,6 +61,7 @@ class Inputs:
     `peer_outranks`: the peer's (epoch, preference) beats mine. `machine`: the peer's base address answers.
     `settled`: LOST for longer than D + claim + 2 beats with my control ok. `released`: a valid release to me, or BYE.
     `one_way_steady`: not heard two-way for D. `fenced`: LOST, and the operator vouched that this incarnation is off.
+    `peer_known`: a MAC of the peer was learned once, so an answer can be told to be its.
     """
 
     peer: Peer
@@ -81,6 +82,7 @@ class Inputs:
     settled: bool = False
     one_way_steady: bool = False
     fenced: bool = False
+    peer_known: bool = True
 
     @property
     def heard(self) -> bool:
@@ -129,7 +131,7 @@ OTHER: tuple[Row, ...] = (
         Act.CLAIM,
     ),
     Row("S3", lambda i: i.peer is not Peer.LOST, Act.WAIT),
-    Row("F1", lambda i: i.fenced, Act.CLAIM),
+    Row("F1", lambda i: i.fenced and not (i.vip is Vip.PEER and i.peer_known), Act.CLAIM),
     Row("S6", lambda i: i.vip is Vip.PEER, Act.VETO),
     Row("S4", lambda i: not control_lasts(i), Act.WITHHOLD),
     Row("S9", lambda i: i.vip is Vip.FOREIGN, Act.CONFLICT),

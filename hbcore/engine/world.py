@@ -62,18 +62,18 @@ class World:
             return Mode.BYE
         if self.leaving:
             return Mode.LEAVING
-        if any(g.phase is Phase.PROBING for g in self.groups.values()):
-            return Mode.JOINING
+        if all(g.phase is Phase.PROBING for g in self.groups.values()):
+            return Mode.JOINING  # later, what is not known says so group by group
         return Mode.STANDBY if self.standby(self.me, now_ns) else Mode.ONLINE
 
     def standby(self, node: str, now_ns: int) -> bool:
-        return self.book.value("mode", node, self.unix_s(now_ns)) == "standby"
+        return self.book.value("mode", node) == "standby"
 
     def wanted(self, group: str, now_ns: int) -> bool:
-        return self.book.value("run", group, self.unix_s(now_ns)) != "stopped"
+        return self.book.value("run", group) != "stopped"
 
     def pin(self, group: str, now_ns: int) -> str:
-        return self.book.value("pin", group, self.unix_s(now_ns))
+        return self.book.value("pin", group)
 
     def home(self, group: Group) -> str:
         return group.definition.prefer[0]
@@ -159,6 +159,7 @@ class World:
             settled=group.settled,
             one_way_steady=self.peer.not_two_way_ns(now_ns) >= self.lease.deadtime_ns,
             fenced=self.peer.fenced and state is Peer.LOST,
+            peer_known=bool(self.peer_macs),
         )
 
     def neighbour(self, group: Group, now_ns: int) -> bool:
@@ -166,8 +167,10 @@ class World:
         return asked > 0 and now_ns - asked <= NEIGHBOUR_FRESH_NS
 
     def _machine(self, group: Group, now_ns: int) -> bool | None:
-        """M. With no base address ever learned a machine cannot be asked: assumed alive, which only withholds."""
-        if not self.peer_bases:
+        """M. Where a machine cannot be asked (nothing learned of it, no interface) it counts as alive: that only
+        withholds.
+        """
+        if not self.peer_bases or not group.facts.device:
             return True
         return group.probing.machine if group.probing.fresh(now_ns) else None
 

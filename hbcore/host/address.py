@@ -96,16 +96,22 @@ class Addresses:
         links, have = await self._tables()
         return bool(placing.instances(ip, links, have))
 
-    async def services(self, wanted: Iterable[Address]) -> tuple[Service, ...]:
-        """The interfaces those addresses belong on, each once, with its MAC and our base address there."""
+    async def services(self, wanted: Iterable[Address], devices: Iterable[str] = ()) -> tuple[Service, ...]:
+        """The interfaces those addresses belong on, then `devices`, each once, with its MAC and our base address."""
         links, have = await self._tables()
         by_index = {link.index: link for link in links}
+        places = [placing.resolve(address, links, have, self.vips) for address in wanted]
+        bases = [placing.base_on(name, links, have, self.vips) for name in devices]
         found: dict[Service, None] = {}
-        for address in wanted:
-            place = placing.resolve(address, links, have, self.vips)
+        for place in (*places, *bases):
             if isinstance(place, Resolved) and by_index[place.ifindex].mac:
                 found[Service(by_index[place.ifindex].mac, place.base)] = None
         return tuple(found)[:MAX_MACS]
+
+    async def base(self, device: str) -> Resolved | None:
+        """Our own first address on a device, as a place; None where there is none."""
+        links, have = await self._tables()
+        return placing.base_on(device, links, have, self.vips)
 
     async def own_macs(self) -> frozenset[bytes]:
         return frozenset(link.mac for link in await self._netlink.links() if link.mac)

@@ -112,6 +112,16 @@ def resolve(
     )
 
 
+def base_on(device: str, links: Sequence[Link], have: Sequence[HostAddress], vips: Collection[str]) -> Resolved | None:
+    """Our own first address on a device, as a place; None where the device or such an address is missing."""
+    link = next((link for link in links if link.name == device), None)
+    own = [a for a in have if link is not None and a.ifindex == link.index and a.ip not in vips]
+    if link is None or not own:
+        return None
+    first = min(own, key=lambda a: a.secondary)
+    return Resolved(link.index, device, first.ip, first.prefix, broadcast(first.ip, first.prefix), "", first.ip)
+
+
 def broadcast(ip: str, prefix: int) -> str:
     """The highest address of the subnet; none for /31 and /32."""
     return str(IPv4Network((ip, prefix), strict=False).broadcast_address) if prefix < 31 else ""

@@ -232,7 +232,7 @@ class Pulse:
             self._child.pipe.send(tell.event)
 
     def _take_off(self, groups: tuple[str, ...]) -> None:
-        """The daemon is gone: nobody manages these addresses any more."""
+        """They lapsed, or the daemon is gone and nobody manages them any more."""
         for group in groups:
             for place in self._places.get(group, ()):
                 with contextlib.suppress(OSError):

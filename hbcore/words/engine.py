@@ -165,7 +165,7 @@ SENTENCES: dict[str, str] = {
     "daemon-started": "hbcored {version} started",
     "daemon-resumed": "a new daemon took over from one that ended; what runs is adopted",
     "pulse-died": "pulse died; this process becomes the next one",
-    "pulse-abandons": "hbcored: the daemon shows no life: addresses of {groups} are taken off and released",
+    "pulse-abandons": "hbcored: addresses of {groups} are taken off: the lease is over or the daemon shows no life",
     "keys-taken": "authkeys read again: key {id} ({method}) signs",
     "keys-kept": "authkeys is wrong, the old keys stay in force: {problem}",
     "files-changed": "ha.cf, haresources or hbcore.yaml changed; they are taken when hbcored starts again",

@@ -42,7 +42,9 @@ RING = Keyring(2, KEYS)
 GROUP = GroupWord(0xDEADBEEF, Stand.HOLDS, 7, 0xCAFEBABE, False, State.STARTED, True, Verdict.OK, 312)
 YOUNG = Beat(
     Frame(CLUSTER, 1, 1_753_000_000, 1, 5, 2**63 + 5, 2**62 + 77, 5, 45_000),
-    Words(Mode.ONLINE, 0xABCDEF12, (GROUP,), (Service(b"\x02\0\0\0\0\1", "10.0.0.1"),), 0xABCDEF01, (), 120, "0.1.0"),
+    Words(
+        Mode.ONLINE, 0xABCDEF12, (GROUP,), (Service(b"\x02\0\0\0\0\1", "10.0.0.1"),), 0xABCDEF01, (), 120, "0.1.0", 500
+    ),
 )
 RULE = Rule("mode", "node1", "standby", 4, 1_753_000_000, 0, "anna", "kernel update")
 
@@ -63,7 +65,17 @@ def longest() -> Beat:
     n = 2**63 - 1
     return Beat(
         Frame(CLUSTER, 255, n, n, n, 2**64 - 1, 2**64 - 1, n, 2**32 - 1),
-        Words(Mode.UNMANAGED, 2**32 - 1, (group,) * MAX_GROUPS, (service,) * MAX_MACS, 2**32 - 1, (), 65535, "x" * 24),
+        Words(
+            Mode.UNMANAGED,
+            2**32 - 1,
+            (group,) * MAX_GROUPS,
+            (service,) * MAX_MACS,
+            2**32 - 1,
+            (),
+            65535,
+            "x" * 24,
+            2**32 - 1,
+        ),
     )
 
 
@@ -78,6 +90,7 @@ def test_layout_computed_by_hand() -> None:
             bytes.fromhex("deadbeef cafebabe 0125 0138 0000 00000007"),
             bytes.fromhex("020000000001 0a000001"),
             [],
+            500,  # deadtime
         ]
     )
     header = b"\x89hbc" + bytes([1, 2]) + len(payload).to_bytes(2, "big") + CLUSTER
@@ -99,13 +112,13 @@ def test_crc_is_plain_crc32() -> None:
 
 def test_sizes_the_docstring_tells() -> None:
     old = Beat(replace(YOUNG.frame, seq=2**31 + 5, echo_seq=2**31 + 5), YOUNG.words)
-    assert (len(encode(YOUNG, SHA1)), len(encode(old, SHA1))) == (120, 128)
+    assert (len(encode(YOUNG, SHA1)), len(encode(old, SHA1))) == (123, 131)
     two = Beat(YOUNG.frame, replace(YOUNG.words, groups=(GROUP, GROUP)))
-    assert len(encode(two, SHA1)) == 138
+    assert len(encode(two, SHA1)) == 141
     data = encode(longest(), KEYS[3])
-    assert len(data) == 1389 < MAX_BYTES
+    assert len(data) == 1394 < MAX_BYTES
     assert decode(data, RING, CLUSTER, 256) == longest()
-    for figure in ("1389", "120 bytes", "128 after", "adds 18"):
+    for figure in ("1394", "123 bytes", "131 after", "adds 18"):
         assert figure in (wire.__doc__ or "")
 
 
