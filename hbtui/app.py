@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -43,7 +43,7 @@ class HbApp(App[int]):
     """`role` lowers ours; `keys` remaps by id. Raises ControlError for a target that cannot be one."""
 
     CSS_PATH = "app.tcss"
-    COMMANDS = {Commands}
+    COMMANDS = App.COMMANDS | {Commands}
     BINDINGS = list[BindingType](keymap.bindings())
     TITLE = "hbtui"
 
@@ -76,6 +76,11 @@ class HbApp(App[int]):
 
     def get_default_screen(self) -> Screen[Any]:
         return self.dashboard
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's own, as far as they make sense here."""
+        yield SystemCommand("theme", "choose the colours", self.action_change_theme)
+        yield SystemCommand("screenshot", "save the screen as a picture (SVG)", self.deliver_screenshot)
 
     # --- start and end ---
 

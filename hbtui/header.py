@@ -111,6 +111,10 @@ def status_line(status: Status, glyphs: Glyphs, width: int) -> Cell:
                 ),
             ]
         )
+    for value in status.values:
+        if value.option == "deadtime":
+            ours = " ours" if value.source == "ours" else ""
+            parts.append([("deadtime ", "muted"), (value.value, "text"), (ours, "muted")])
     while len(parts) > 1 and sum(width_of(tuple(p)) + 3 for p in parts) - 1 > width:
         parts.pop()
     runs: list[Run] = [(" ", "text")]

@@ -254,7 +254,9 @@ class Dashboard(Screen[None]):
         self.bars["top"].show([top])
         if status is not None:
             tiny = not self.visible_panes()
-            self.bars["line"].show([] if tiny else [header.status_line(status, model.glyphs, width)])
+            line = header.status_line(status, model.glyphs, width)
+            line = tuple((text, "muted") for text, _ in line) if stale else line
+            self.bars["line"].show([] if tiny else [line])
             most = 2 if self.size.height >= TALL else 1
             band = header.alarm_lines(status, model.glyphs, max(0.0, source.age(now)), most, width)
             self.bars["alarms"].show([] if tiny else band)
