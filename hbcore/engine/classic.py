@@ -72,7 +72,8 @@ def looked_as_owner(world: World, group: Group, now_ns: int) -> None:
     probing = group.probing
     if probing.foreign_macs:
         group.conflict(now_ns, probing.foreign_macs[0])
-    if probing.peer_answered_ns and probing.peer_answered_ns == probing.round_end_ns:
+    after = probing.round_begun_ns >= group.barrier_ns  # an answer from before I took it was the owner's, and right
+    if after and probing.peer_answered_ns and probing.peer_answered_ns == probing.round_end_ns:
         word = world.peer.word(group.number)
         gave_it = word is not None and word.stand is not Stand.HOLDS
         if gave_it and group.phase in (Phase.STARTING, Phase.RUNNING):

@@ -149,12 +149,12 @@ def decode(packet: bytes) -> Message:
 
 
 class Pipe:
-    """One end. `lost`: messages that found no room; `closed`: the other process is gone."""
+    """One end. `lost`: messages that found no room; `alive`: the other side gave its sign; `closed`: it is gone."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.lost = 0
-        self.closed = False
+        self.alive = self.closed = False
         sock.setblocking(False)
         for forced, plain in ((32, socket.SO_SNDBUF), (33, socket.SO_RCVBUF)):  # SO_SNDBUFFORCE, SO_RCVBUFFORCE
             try:
@@ -174,7 +174,7 @@ class Pipe:
             self.closed = True
 
     def drain(self) -> list[Message]:
-        """All queued messages; a life sign is none, but `closed` stays False."""
+        """All queued messages; a life sign is none, it sets `alive`."""
         out: list[Message] = []
         while not self.closed:
             try:
@@ -185,7 +185,9 @@ class Pipe:
                 packet = b""
             if not packet:
                 self.closed = True
-            elif packet != LIFE_SIGN:
+            elif packet == LIFE_SIGN:
+                self.alive = True
+            else:
                 out.append(decode(packet))
         return out
 

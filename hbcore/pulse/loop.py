@@ -187,7 +187,11 @@ class Pulse:
             self._tell(self._heart.answered(Answered(names[answer.target], answer.sent_ns, answer.at_ns)))
 
     def _obey(self, child: pipe.Pipe) -> None:
-        for message in child.drain():
+        messages = child.drain()
+        if child.alive:
+            child.alive = False
+            self._heart.daemon_came(clock.now_ns())
+        for message in messages:
             now = clock.now_ns()
             self._daemon_seen_ns = now
             match message:

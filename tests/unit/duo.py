@@ -96,6 +96,7 @@ class Duo:
         self.control = {0: True, 1: True}
         self.lan = True
         self.foreign = False
+        self.neighbours = False
         self.owners: list[tuple[int, tuple[int, ...]]] = []
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -110,7 +111,7 @@ class Duo:
         box.life += 1
         box.heart = Heart(
             me=number, cluster=self.config.cluster_id, incarnation=box.incarnation, generation=0,
-            nonce=box.incarnation * 1000 + number + 1, timing=self.config.timing, pings=self.config.pings,
+            nonce=box.incarnation * 1000 + number + 1, timing=self.configs[number].timing, pings=self.config.pings,
             now_ns=self.now,
         )  # fmt: skip
         self.new_daemon(number, resumed=False)
@@ -279,6 +280,7 @@ class Duo:
         address = run.resource.agent == "address"
         if run.operation == "status":
             outcome = Outcome.RUNNING if name in box.running else Outcome.STOPPED
+            outcome = Outcome.UNKNOWN if f"status {name}" in box.fails else outcome
             self._later(number, MS, lambda: Done(run.op, outcome))
             return
         if f"{run.operation} {name}" in box.fails:
@@ -302,9 +304,7 @@ class Duo:
                 answers.append(Sighting(ip, other.mac, True))
             if self.foreign and ip == VIP:
                 answers.append(Sighting(ip, FOREIGN, False))
-        return Probed(
-            probe.probe, begun, self.now, tuple(answers), self.control[number] or (self.lan and other.powered)
-        )
+        return Probed(probe.probe, begun, self.now, tuple(answers), self.neighbours or self.control[number])
 
     def _pulse(self, number: int, effects: list[PulseEffect]) -> None:
         box = self.boxes[number]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hbcore.engine.beat import Verdict
 from hbcore.engine.config import SECOND, Resource, Weight
+from hbcore.engine.effects import Stored
 from hbcore.engine.events import Wall
 from hbcore.engine.group import Phase
 from hbcore.engine.table import Peer
@@ -400,6 +401,149 @@ def test_files_that_differ_start_nothing_changed_but_the_last_agreed_may_be_take
     duo.until(lambda: duo.where() == (1,), 5)
     duo.run(1)
     assert duo.boxes[1].running == {VIP, "httpd"}, "by the definition both had last"
+
+
+def isolate(duo: Duo, number: int) -> None:
+    """The node's only cable is out."""
+    duo.cut()
+    duo.control[number] = duo.lan = False
+
+
+def test_of_two_stored_rights_only_the_newer_one_counts() -> None:
+    for weight in Weight:
+        duo = up(Duo(config(weight)))
+        duo.power_off(0)
+        duo.until(lambda: duo.where() == (1,), 5)  # noqa: B023
+        duo.run(3)
+        duo.power_off(1)
+        duo.run(2)
+        duo.boot(0)
+        duo.boot(1)
+        duo.run(5)
+        assert duo.where() == (0,) and not duo.twice(), "home by failback, from the one that had the newer right"
+        assert "yielded" not in duo.boxes[0].codes()
+
+
+def test_an_isolated_owner_lets_the_address_go_though_a_script_takes_its_time() -> None:
+    starting = Duo()
+    starting.boxes[0].start_ns = 20 * SECOND
+    starting.boot(0)
+    starting.boot(1)
+    starting.until(lambda: starting.where() == (0,), 5)
+    starting.run(2)
+    stopping = up()
+    stopping.boxes[0].stop_ns = 20 * SECOND
+    stopping.order(0, "standby", node="node1")
+    stopping.run(1)
+    blocked = up()
+    blocked.boxes[0].fails.add("stop httpd")
+    blocked.order(0, "standby", node="node1")
+    blocked.run(20)
+    for duo in (starting, stopping, blocked):
+        assert duo.where() == (0,)
+        isolate(duo, 0)
+        duo.until(lambda: duo.where() == (1,), 5)  # noqa: B023
+        assert not duo.twice()
+
+
+def test_a_lapse_while_no_daemon_listens_is_told_to_the_next_one() -> None:
+    for weight in Weight:
+        duo = up(Duo(config(weight)))
+        box = duo.boxes[0]
+        assert box.heart is not None
+        box.life += 1
+        box.engine = None
+        box.heart.daemon_went(duo.now)
+        isolate(duo, 0)
+        duo.run(0.6)
+        duo.new_daemon(0, resumed=True)
+        duo.run(5)
+        assert not box.running, "shut, stopped and released"
+
+
+def test_an_owner_left_alone_that_loses_the_ping_node_keeps_while_neighbours_answer() -> None:
+    for leave in (Duo.power_off, Duo.leave):
+        duo = up()
+        leave(duo, 1)
+        duo.neighbours = True
+        duo.run(5.37)
+        before = len(duo.owners)
+        duo.control = {0: False, 1: False}
+        duo.run(20)
+        assert duo.where() == (0,) and len(duo.owners) == before and row(duo, 0) == "O7"
+        duo.neighbours = False
+        duo.run(3)
+        assert duo.where() == (), "nobody answers: light shuts"
+
+
+def test_a_node_that_lost_its_disk_can_still_hand_over() -> None:
+    duo = up()
+    for name in ("node2", "node1", "node2"):
+        duo.order(0, "group-move", group="web", node=name)
+        duo.run(3)
+    duo.power_off(0)
+    duo.run(2)
+    duo.power_off(1)
+    duo.boxes[1].disk = Stored()
+    duo.boot(1)
+    duo.until(lambda: duo.where() == (1,), 20)
+    isolate(duo, 1)
+    duo.run(5)
+    duo.boot(0)
+    duo.heal()
+    duo.until(lambda: duo.where() != (), 20)
+    assert not duo.twice()
+
+
+def test_a_pin_that_expires_by_two_clocks_moves_once() -> None:
+    duo = up()
+    duo.order(1, "takeover")
+    duo.until(lambda: duo.where() == (1,), 2)
+    duo.step(1, Wall(1_700_000_000 * SECOND + duo.now + 9 * 3600 * SECOND))  # this clock is an hour ahead
+    duo.run(10)
+    assert duo.where() == (0,)
+    assert [n.code for b in duo.boxes for n in b.notes].count("moving") == 2
+
+
+def test_the_operators_word_ends_when_the_node_is_heard_again() -> None:
+    duo = up(Duo(config(Weight.HEAVY)))
+    duo.cut()
+    duo.lan = False
+    duo.freeze(0)
+    duo.boxes[0].running.discard(VIP)
+    duo.run(3)
+    assert not duo.order(1, "fence", node="node1").refused
+    duo.thaw(0)
+    duo.heal()
+    duo.run(10)
+    duo.owners.clear()
+    duo.cut()
+    duo.run(10)
+    assert not duo.twice()
+
+
+def test_deadtimes_that_differ_are_judged_by_the_longer_one() -> None:
+    duo = Duo()
+    slow = replace(config(), timing=replace(config().timing, deadtime_ns=2 * SECOND))
+    duo.configs[0] = slow
+    duo.boot(0)
+    duo.boot(1)
+    duo.until(lambda: duo.where() == (0,), 5)
+    duo.run(2)
+    isolate(duo, 0)
+    duo.until(lambda: duo.where() == (1,), 10)
+    assert not duo.twice()
+
+
+def test_one_unknown_status_keeps_only_its_own_group() -> None:
+    two = config()
+    other = replace(two.groups[0], name="other", resources=(Resource("other", "script", "other"),))
+    duo = Duo(replace(two, groups=(*two.groups, other)))
+    duo.boxes[0].fails.add("status other")
+    duo.boot(0)
+    duo.boot(1)
+    duo.until(lambda: duo.where() == (0,), 5)
+    assert not any("other" in b.running for b in duo.boxes), "it may run there already"
 
 
 def test_names() -> None:
