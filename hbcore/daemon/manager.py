@@ -213,7 +213,12 @@ class Manager:
         os.execv(sys.executable, [sys.executable, *self._restart])
 
     def _step(self, event: events.Event) -> None:
-        self._carry_out(self._engine.step(clock.now_ns(), event))
+        """One fact for the engine. A broken invariant of ours ends this daemon: the next one asks everything anew."""
+        try:
+            self._carry_out(self._engine.step(clock.now_ns(), event))
+        except Exception as error:
+            self._fail(error)
+            raise
 
     def _tick(self) -> None:
         self._timer = None

@@ -27,7 +27,8 @@ def evaluate(world: World, group: Group, now_ns: int) -> None:
         adopt(world, group, now_ns)
     inputs = world.inputs(group, now_ns)
     _watch_peer(world, group, inputs, now_ns)
-    _learn(world, group, inputs, now_ns)
+    if not world.leaving:
+        _learn(world, group, inputs, now_ns)
     _finish(world, group, inputs, now_ns)
     if world.leaving:
         _leave(world, group, now_ns)
@@ -240,13 +241,18 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     elif where.node is None:
         if group.phase in ACTIVE:
             group.begin_stop(now_ns, Then.KEEP, where.code)
-    elif group.phase is Phase.IDLE and group.stopped:
-        if now_ns - group.passed_ns >= 2 * world.lease.deadtime_ns:  # a brake, should the nodes ever disagree
-            group.passed_ns = now_ns
-            release(world, group, now_ns)
-            group.note("token-passed", kind="move", to=where.node, why=where.code)
+    elif group.phase is Phase.IDLE:
+        _pass_on(world, group, where.code, now_ns)
     elif group.phase in ACTIVE:
         _hand_over(world, group, where.code, now_ns)
+
+
+def _pass_on(world: World, group: Group, code: str, now_ns: int) -> None:
+    """Give away the right to a group that does not run; not more than once in 2 D, should the nodes ever disagree."""
+    if group.stopped and now_ns - group.passed_ns >= 2 * world.lease.deadtime_ns:
+        group.passed_ns = now_ns
+        release(world, group, now_ns)
+        group.note("token-passed", kind="move", to=world.peer.name, why=code)
 
 
 def _hand_over(world: World, group: Group, code: str, now_ns: int) -> None:
@@ -318,7 +324,7 @@ def _cut_off(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     if group.phase in ACTIVE:
         _hand_over(world, group, "isolated-handover", now_ns)
     elif group.phase is Phase.IDLE and not world.cannot_peer(group, now_ns):
-        release(world, group, now_ns)
+        _pass_on(world, group, "isolated-handover", now_ns)
 
 
 def _isolated(world: World, group: Group, i: Inputs, now_ns: int) -> None:

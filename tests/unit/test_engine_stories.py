@@ -546,5 +546,14 @@ def test_one_unknown_status_keeps_only_its_own_group() -> None:
     assert not any("other" in b.running for b in duo.boxes), "it may run there already"
 
 
+def test_both_leave_at_once() -> None:
+    duo = up()
+    duo.leave(0)
+    duo.run(0.005)
+    duo.leave(1)
+    duo.run(3)
+    assert [b.gone for b in duo.boxes] == [True, True] and duo.where() == ()
+
+
 def test_names() -> None:
     assert up().config.nodes == NAMES
