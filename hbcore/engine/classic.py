@@ -112,7 +112,8 @@ def _learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         return
     if group.released and word.stand is Stand.HOLDS and word.epoch >= token.epoch:
         group.released = False
-    if group.released and not group.release_barrier and _stale_release(world, group, word):
+    at_rest = group.phase is Phase.IDLE and group.stopped
+    if group.released and at_rest and not group.release_barrier and _stale_release(world, group, word):
         release(world, group, now_ns)
     if i.peer_holds and not group.owner:
         if word.epoch >= token.epoch:

@@ -85,7 +85,7 @@ class Engine:
         self._gone = False
         self._peer_was = peer.state(now_ns)
         self._shape: object = None
-        self._deadline_ns = now_ns
+        self._deadline_ns = self._look_ns = now_ns
         self._known = {("mode", n) for n in config.nodes} | {(kind, name) for kind in ("run", "pin") for name in groups}
 
     # -- the funnel ----------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class Engine:
                 if error:
                     world.notes.append(Note("persist-failed", (("error", error),), "error", "failure"))
             case Stalled(from_ns, to_ns):
-                self._stalled(to_ns - from_ns, now_ns)
+                self._stalled(from_ns, to_ns, now_ns)
             case Lapsed(name, _):
                 if held := world.groups.get(name):
                     classic.lapse(world, held, now_ns)
@@ -208,7 +208,7 @@ class Engine:
             if word is None or control is None:
                 continue
             answered_ns = event.at_ns - word.control_age_ms * 1_000_000
-            later = word.control is Verdict.OK and answered_ns - control.asked_ns >= 2 * world.lease.keepalive_ns
+            later = word.control is Verdict.OK and answered_ns - control.asked_ns > world.lease.deadtime_ns
             group.peer_control_beats = group.peer_control_beats + 1 if later else 0
             if word.digest == group.digest and group.agreed != group.written:
                 group.agreed = group.written
@@ -243,15 +243,15 @@ class Engine:
             if group.owner:
                 classic.looked_as_owner(world, group, now_ns)
 
-    def _stalled(self, length_ns: int, now_ns: int) -> None:
+    def _stalled(self, from_ns: int, to_ns: int, now_ns: int) -> None:
         """Own trouble only ever lengthens: silence, control and probes start over."""
         world = self.world
-        world.peer.stalled(length_ns)
+        world.peer.stalled(from_ns, to_ns)
         for control in world.controls.values():
             control.broken(now_ns)
         for group in world.groups.values():
             group.probing.forget()
-        args = (("ms", str(length_ns // 1_000_000)),)
+        args = (("ms", str((to_ns - from_ns) // 1_000_000)),)
         world.notes.append(Note("stalled", args, "warning", "node", world.me))
 
     def _seen(self, now_ns: int, event: Seen) -> None:
@@ -326,23 +326,28 @@ class Engine:
         """Probe while the peer is not heard in time; now and then while it is, to know that probing works."""
         world, lease = self.world, self.world.lease
         state = world.peer.state(now_ns)
+        self._look_ns = now_ns + HEALTHY_PROBE_NS
         suspect = state is not Peer.TWO_WAY or world.peer.silent_ns(now_ns) >= 2 * lease.keepalive_ns
         for group in world.groups.values():
             probing = group.probing
-            calm = not suspect or (group.owner and self._proved(group, now_ns))
+            calm = self._proved(group, now_ns) if group.owner else not suspect
             pace_ns = OWNER_PROBE_NS if group.owner else HEALTHY_PROBE_NS
-            if calm and now_ns - probing.round_end_ns < pace_ns:
+            if not calm and not suspect:
+                pace_ns = lease.lease_ns // 2  # a spare proof for the lease, should a beat or two get lost
+            due_ns = probing.round_begun_ns + pace_ns
+            if (calm or not suspect) and now_ns < due_ns:
+                self._look_ns = min(self._look_ns, due_ns)
                 continue
             probe = probing.request(
                 now_ns, self._probes + 1, group.facts.device, group.facts.source, world.peer_bases, world.peer_macs,
-                neighbours=group.owner or world.verdict(group, now_ns) is not Verdict.OK,
+                neighbours=state is not Peer.TWO_WAY and not self._proved(group, now_ns),
             )  # fmt: skip
             if probe is not None:
                 self._probes += 1
                 out.append(probe)
 
     def _proved(self, group: Group, now_ns: int) -> bool:
-        """An owner whose control answers needs no other proof; one answer late, and others are asked in time."""
+        """A control that answers is proof enough; with one answer late, others are asked in time."""
         control = self.world.controls.get(group.facts.control)
         return control is None or now_ns < control.late_at_ns()
 
@@ -436,7 +441,7 @@ class Engine:
 
     def _next(self, now_ns: int) -> int:
         world, lease = self.world, self.world.lease
-        times = [now_ns + lease.keepalive_ns]
+        times = [now_ns + lease.keepalive_ns, self._look_ns]
         silent_at = world.peer.heard_ns + 2 * lease.keepalive_ns
         times += [t for t in (world.peer.lost_at_ns(), silent_at) if t > now_ns]
         for group in world.groups.values():

@@ -46,7 +46,11 @@ class Path:
 
 @dataclass(slots=True)
 class PeerView:
-    """`heard_ns`: arrival of its newest proven beat (0 = never); `born_ns`: when this node's pulse began to listen."""
+    """`heard_ns`: arrival of its newest proven beat (0 = never); `born_ns`: when this node's pulse began to listen.
+
+    `awake_ns`: end of an own stall since then, `woken_ns`: of the first in a row (0 = none). `said`: its words by
+    group.
+    """
 
     name: str
     timing: Timing
@@ -59,8 +63,10 @@ class PeerView:
     one_way_since_ns: int = 0
     incarnation: int = 0
     words: Words = field(default_factory=Words)
+    said: dict[int, GroupWord] = field(default_factory=dict)
     left: bool = False
-    excused_ns: int = 0
+    awake_ns: int = 0
+    woken_ns: int = 0
     fenced_incarnation: int = -1
 
     def hear(self, event: Heard) -> bool:
@@ -78,7 +84,7 @@ class PeerView:
         reborn = frame.incarnation != self.incarnation and self.incarnation != 0
         self.incarnation = frame.incarnation
         self.heard_ns = max(self.heard_ns, event.at_ns)
-        self.excused_ns = 0
+        self.awake_ns = self.woken_ns = 0
         self.fenced_incarnation = -1  # what is heard is not off, whatever anybody vouched
         if two_way:
             if not self.two_way_since_ns or event.at_ns - self.two_way_ns >= self.lease.lease_ns or reborn:
@@ -86,12 +92,17 @@ class PeerView:
             self.two_way_ns = max(self.two_way_ns, event.at_ns)
         if not event.repeat:
             self.words = event.beat.words
+            self.said = {word.group: word for word in self.words.groups}
             self.left = self.words.mode is Mode.BYE
         return reborn
 
-    def stalled(self, length_ns: int) -> None:
-        """I did not listen for so long; that silence is not the peer's, once, up to D."""
-        self.excused_ns = min(self.excused_ns + length_ns, self.timing.deadtime_ns)
+    def stalled(self, from_ns: int, to_ns: int) -> None:
+        """I did not listen for so long: D counts from when I was awake again. Short stalls in a row add one D at
+        most.
+        """
+        if not self.woken_ns or to_ns - from_ns >= self.timing.deadtime_ns:
+            self.woken_ns = to_ns
+        self.awake_ns = min(to_ns, self.woken_ns + self.timing.deadtime_ns)
 
     def silent_ns(self, now_ns: int) -> int:
         return now_ns - (self.heard_ns or self.born_ns)
@@ -102,9 +113,10 @@ class PeerView:
 
     def lost_at_ns(self) -> int:
         """When the present silence makes it LOST."""
+        deadtime_ns = max(self.timing.deadtime_ns, self.deadtime_ns)
         if not self.heard_ns:
-            return self.born_ns + self.timing.initdead_ns
-        return self.heard_ns + max(self.timing.deadtime_ns, self.deadtime_ns) + self.excused_ns
+            return max(self.born_ns + self.timing.initdead_ns, self.awake_ns + deadtime_ns)
+        return max(self.heard_ns, self.awake_ns) + deadtime_ns
 
     @property
     def deadtime_ns(self) -> int:
@@ -138,4 +150,4 @@ class PeerView:
 
     def word(self, number: int) -> GroupWord | None:
         """What it says of a group, None where it does not know the group."""
-        return next((w for w in self.words.groups if w.group == number), None)
+        return self.said.get(number)
