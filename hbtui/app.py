@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -309,20 +310,17 @@ class HbApp(App[int]):
         """The hbctl line for what the selection's first key would do, as --dry-run; a row's text for the rest."""
         kind, _, name = self.model.selection.partition(":")
         source = self.model.source
-        where = f"--host {source.target} " if source.transport == "ssh" else f"--socket {source.target} "
-        hbctl = "hbctl " + (where if source.target else "")
+        hbctl = ["hbctl", "--host" if source.transport == "ssh" else "--socket", source.target]
+        hbctl = hbctl if source.target else ["hbctl"]
         node, group = self.model.selected_node(), self.model.selected_group()
         if kind == "node" and node is not None:
-            return f"{hbctl}{'online' if node.state == 'standby' else 'standby'} {name} --dry-run"
+            return shlex.join([*hbctl, "online" if node.state == "standby" else "standby", name, "--dry-run"])
         if kind in ("group", "resource") and group is not None:
             to = self._targets_for_move()
-            return (
-                f"{hbctl}group move {group.name} {to[0]} --dry-run"
-                if to
-                else f"{hbctl}group stop {group.name} --dry-run"
-            )
+            what = ["move", group.name, to[0]] if to else ["stop", group.name]
+            return shlex.join([*hbctl, "group", *what, "--dry-run"])
         screen = self.screen
-        return screen.reading() if isinstance(screen, Dashboard | Page) else f"{hbctl}status"
+        return screen.reading() if isinstance(screen, Dashboard | Page) else shlex.join([*hbctl, "status"])
 
     # --- the demo's keys ---
 
@@ -352,17 +350,12 @@ class HbApp(App[int]):
     def action_demo_heal(self) -> None:
         self._demo("heal")
 
-    # --- questions and odd keys ---
+    # --- questions ---
 
     async def ask_host_key(self, question: Question) -> str:
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.push_screen(HostKey(question), lambda chosen: answer.set_result(chosen or "abort"))
         return await answer
-
-    def on_key(self, event: Any) -> None:
-        """A key that nothing took: with an input method on, letters never arrive as letters."""
-        if event.character and not event.character.isascii() and event.character.isprintable():
-            self.notify(say("tui-ime"), severity="warning", markup=False)
 
 
 def run(targets: Sequence[str], glyphs: Glyphs, *, demo: bool, role: Role | None, no_color: bool) -> int:

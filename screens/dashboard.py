@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
@@ -207,6 +208,11 @@ class Dashboard(Screen[None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.close_filter()
         self.paint()
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that nothing took: with an input method on, letters never arrive as letters."""
+        if event.character and event.character.isprintable() and not event.character.isascii():
+            self.notify(say("tui-ime"), severity="warning", markup=False)
 
     # --- selection ---
 

@@ -31,7 +31,6 @@ SETTLE_S = 60.0
 ARM_S = 3.0
 MOST_AGE_S = 5.0  # ux.md 3.4, level 4
 REASON_LENGTH = 200
-MOST_EFFECTS = 12
 
 _WORD = {
     "stop": ("stop", "warn"),
@@ -167,6 +166,7 @@ class PlanScreen(ModalScreen[bool]):
         self.reason.display = self.go.display = open_plan
         self.go.disabled = hint is not None
         self.set_class(self.plan is not None and self.plan.level >= 3, "-grave")
+        self.set_class(self.size.height < 30, "-short")
         self.cancel.label = "Cancel" if open_plan else "Close"
         note = self.note or (((hint, "warn"),) if hint and open_plan else ())
         self.said.show([note] if note else [])
@@ -192,22 +192,21 @@ class PlanScreen(ModalScreen[bool]):
         plan = self.plan
         if plan is None:
             return [((" ", "text"),)]
-        lines: list[Cell] = []
         if plan.refused is not None:
             return [((say("tui-plan-refused", why=plan.refused.text), "bad"),), *self.command_lines(plan)]
-        if self.action.verb == "fence" and self.running_since is None:
-            lines += [((say("tui-fence-why", node=self.model.short(self.action.node or "")), "bad"),), ()]
-        lines += [line for effect in plan.effects[:MOST_EFFECTS] for line in self.effect_lines(effect)]
-        if len(plan.effects) > MOST_EFFECTS:
-            lines.append(((f"  and {len(plan.effects) - MOST_EFFECTS} more", "muted"),))
-        if not plan.effects:
-            lines.append(((say("tui-plan-nothing"), "muted"),))
+        most = max(4, self.size.height - 18)
+        lines = [line for effect in plan.effects for line in self.effect_lines(effect)]
+        if len(lines) > most:
+            lines = [*lines[:most], (("  " + say("tui-plan-more", lines=len(lines) - most), "muted"),)]
+        lines = lines or [((say("tui-plan-nothing"), "muted"),)]
         if self.running_since is not None:
             return [*lines, (), *self.progress_lines()]
+        warnings = [warning.text for warning in plan.warnings]
+        if self.action.verb == "fence":
+            warnings.insert(0, say("tui-fence-why", node=self.model.short(self.action.node or "")))
         lines.append(())
-        width = self.about.size.width
-        for warning in plan.warnings:
-            lines += wrap(((" ! ", "warn"), (warning.text, "warn")), width)
+        for warning in warnings:
+            lines += wrap(((" ! ", "warn"), (warning, "warn")), self.about.size.width)
         if self.action.verb in ("standby", "takeover"):
             lines.append(self.scope_line())
         lines.append((("undo     ", "muted"), (plan.undo or "none", "text" if plan.undo else "warn")))
@@ -231,7 +230,7 @@ class PlanScreen(ModalScreen[bool]):
         if effect.to:
             place = f"{place} > {self.model.short(effect.to)}".removeprefix(" > ")
         outage = "" if effect.outage_ms is None else f"  outage ~ {figures.latency(effect.outage_ms)}"
-        if effect.kind in ("stop", "move") and effect.outage_ms is None:
+        if effect.kind == "move" and effect.outage_ms is None:
             outage = "  outage not known yet"
         subject = (f"{self.model.short(effect.subject):<16} ", "strong")
         line: Cell = (mark, (f"{word:<8} ", tone), subject, (place, "text"), (outage, "warn"))
@@ -260,7 +259,7 @@ class PlanScreen(ModalScreen[bool]):
         if settled is None:
             elapsed = figures.age(self.model.clock() - self.running_since)
             return [] if self.over else [((say("tui-plan-running", elapsed=elapsed), "busy"),)]
-        elapsed = figures.latency(settled.elapsed_ms)
+        elapsed = figures.latency(max(1.0, settled.elapsed_ms))
         code, tone = ("tui-plan-timeout", "warn") if not settled.done else ("tui-plan-not-ok", "bad")
         if settled.done and settled.ok:
             code, tone = "tui-plan-done", "ok"

@@ -32,6 +32,7 @@ SENTENCES: dict[str, str] = {
     "tui-plan-asking": "Asking {node} what would happen ...",
     "tui-plan-refused": "Refused: {why}",
     "tui-plan-changed": "The state changed meanwhile; this is the new plan. Read it again, then y.",
+    "tui-plan-more": "and {lines} more lines; `--dry-run` of the command shows all",
     "tui-plan-nothing": "Nothing would change.",
     "tui-plan-failed": "No answer: {why}",
     "tui-plan-type": "Type {name} to allow it.",
@@ -45,8 +46,7 @@ SENTENCES: dict[str, str] = {
     "tui-plan-not-ok": "Settled after {elapsed}, not as planned.",
     "tui-plan-timeout": "Not settled within {elapsed}; it goes on.",
     "tui-plan-unknown": "The connection was lost while it ran ({why}); the dashboard shows how it ends.",
-    "tui-fence-why": "Declares {node} dead. Only if you have seen that it is powered off: if it is alive, both nodes "
-    "will run the same groups.",
+    "tui-fence-why": "Only if you have seen that {node} is powered off.",
     # an SSH host nobody knows
     "tui-host-title": "Unknown SSH host",
     "tui-host-unknown": "The key of {where} is in no known_hosts file. It shows this fingerprint:",

@@ -73,7 +73,7 @@ async def window(
         cluster = Cluster(status or two_nodes(), step_s)
         async with serving(cluster, socket):
             app = HbApp([str(socket)], role=role, keys=keys, glyphs=glyphs)
-            async with app.run_test(size=size) as pilot:
+            async with app.run_test(size=size, notifications=True) as pilot:
                 it = Window(app, pilot, cluster, socket)
                 await it.until(lambda: app.model.status is not None)
                 app.repaint()

@@ -133,7 +133,7 @@ async def test_fence_needs_the_name_and_three_seconds() -> None:
         await asyncio.sleep(0.1)
         assert not isinstance(it.app.screen, PlanScreen), "a node does not fence itself"
         await it.press("j", "F")
-        await it.shows("Declare node2 dead", "powered off")
+        await it.shows("Declare node2 dead", "seen that node2 is powered off")
         await it.press("shift+tab")
         field = it.app.screen.query_one("#typed")
         field.focus()
@@ -216,6 +216,17 @@ async def test_copy_gives_a_harmless_command() -> None:
         await it.press("2", "y")
         await it.pilot.pause()
         assert it.app.clipboard.endswith(f"group move 192.168.100.100 {TWO} --dry-run")
+        it.cluster.change(groups=[msgspec.structs.replace(it.cluster.now.groups[0], name="a; touch /tmp/x")])
+        await it.shows("a; touch")
+        await it.press("y")
+        await it.pilot.pause()
+        assert "'a; touch /tmp/x'" in it.app.clipboard, "a name is never a second command"
+
+
+async def test_the_gravest_dialog_fits_the_smallest_screen() -> None:
+    async with window(NARROW) as it:
+        await it.press("j", "F")
+        await it.shows("Declare node2 dead", "the name, to allow it", "reason", "Cancel", "y apply", "Type node2")
 
 
 async def test_connection_lost_while_the_dialog_is_open() -> None:

@@ -205,6 +205,14 @@ async def test_resizing_keeps_going() -> None:
         await it.shows("5 Protection", "H7", "httpd")
 
 
+async def test_mouse_selects_and_an_input_method_is_noticed() -> None:
+    async with window(WIDE) as it:
+        await it.pilot.click("#groups", offset=(6, 3))
+        await it.until(lambda: it.app.model.selection.startswith("resource:"))
+        await it.press("节")
+        await it.shows("Input method is on")
+
+
 async def test_ascii_glyphs_only() -> None:
     for size in (WIDE, NARROW):
         async with window(size, glyphs=ASCII) as it:
