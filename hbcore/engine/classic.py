@@ -51,7 +51,7 @@ def adopt(world: World, group: Group, now_ns: int) -> None:
     if running and group.released:
         group.begin_stop(now_ns, Then.YIELD, "abandoned")
     elif running and group.lapsed_ns:
-        lapse(world, group, now_ns)
+        lapse(group, group.lapsed_ns, now_ns)
     elif running:
         group.note("group-found", kind="start", resources=", ".join(m.resource.name for m in running))
 
@@ -283,8 +283,10 @@ def _reopen_or_stop(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         group.begin_stop(now_ns, Then.RELEASE, "lapsed")
 
 
-def lapse(world: World, group: Group, now_ns: int) -> None:
+def lapse(group: Group, at_ns: int, now_ns: int) -> None:
     """Pulse could not renew: shut the addresses at once (safety.md 4, O6), whatever the group is doing."""
+    if at_ns < group.opened_ns:
+        return  # the lease before this one
     if group.phase is Phase.PROBING:
         group.lapsed_ns = now_ns  # taken up when it is known what runs
     elif group.phase in ACTIVE:

@@ -148,9 +148,9 @@ class Engine:
                     world.notes.append(Note("persist-failed", (("error", error),), "error", "failure"))
             case Stalled(from_ns, to_ns):
                 self._stalled(from_ns, to_ns, now_ns)
-            case Lapsed(name, _):
+            case Lapsed(name, at_ns):
                 if held := world.groups.get(name):
-                    classic.lapse(world, held, now_ns)
+                    classic.lapse(held, at_ns, now_ns)
             case AddressGone(ip, _):
                 for group in world.groups.values():
                     if group.address_gone(ip, now_ns):

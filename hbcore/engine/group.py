@@ -126,6 +126,7 @@ class Group:
     claim_ns: int = 0
     backoff_ns: int = 0
     lapsed_ns: int = 0
+    opened_ns: int = 0
     passed_ns: int = 0
     shutting: bool = False
     isolated_ns: int = 0
@@ -225,7 +226,7 @@ class Group:
 
     def begin_start(self, now_ns: int) -> None:
         self.lapsed_ns = self.isolated_ns = 0
-        self.shutting = False
+        self.opened_ns, self.shutting = now_ns, False
         self.enter(Phase.STARTING, now_ns)
 
     def begin_stop(self, now_ns: int, then: Then, code: str, **args: str) -> None:

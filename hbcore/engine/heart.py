@@ -86,11 +86,14 @@ class Renewed:
 
 
 class Heart:
-    """`me`: my index in the sorted node names. `nonce`: drawn by the caller, not 0. `pings`: asked once a keepalive."""
+    """`me`: my index in the sorted node names. `nonce`: drawn by the caller, not 0. `pings`: asked once a keepalive.
+
+    `resumed`: another pulse died and left groups behind; they are held on by what can be proved at once, without grace.
+    """
 
     def __init__(
         self, *, me: int, cluster: bytes, incarnation: int, generation: int, nonce: int, timing: Timing,
-        pings: tuple[str, ...], now_ns: int,
+        pings: tuple[str, ...], now_ns: int, resumed: bool = False,
     ) -> None:  # fmt: skip
         self.lease = lease_of(timing)
         self.nonce = nonce
@@ -105,6 +108,7 @@ class Heart:
         self._echo_ns = 0
         self._left = False
         self._words: Words | None = None
+        self._grace_ns = 0 if resumed else self.lease.lease_ns
         self._lives: OrderedDict[Key, Life] = OrderedDict()
         self._current: Key | None = None
         self._candidate: tuple[Key, Life] | None = None
@@ -207,7 +211,8 @@ class Heart:
                 kept.held = one
                 self.renewals[one.group] = kept
             else:
-                self.renewals[one.group] = Renewed(one, now_ns + self.lease.lease_ns)
+                self.renewals[one.group] = Renewed(one, now_ns + self._grace_ns)
+        self._grace_ns = self.lease.lease_ns
         return [Tell(Lapsed(r.held.group, now_ns)) for r in self.renewals.values() if r.lapsed]
 
     def watch(self, pings: tuple[str, ...], now_ns: int) -> None:

@@ -157,7 +157,7 @@ class World:
             and group.probing.machine_asked_ns > 0,
             neighbour=self.neighbour(group, now_ns),
             settled=group.settled,
-            one_way_steady=self.peer.not_two_way_ns(now_ns) >= self.lease.deadtime_ns,
+            one_way_steady=self.peer.not_two_way_ns(now_ns) >= max(self.lease.deadtime_ns, self.peer.deadtime_ns),
             fenced=self.peer.fenced and state is Peer.LOST,
             peer_known=bool(self.peer_macs),
         )

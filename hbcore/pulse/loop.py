@@ -76,6 +76,7 @@ class Pulse:
             timing=config.timing,
             pings=tuple(self._peer_at),
             now_ns=now,
+            resumed=start.generation > 0,
         )
         self._born_ns = now
         self._links = UdpLinks(config.links, config.timing, clock)
