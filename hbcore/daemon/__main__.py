@@ -5,11 +5,16 @@ Owns the order of the first 50 ms: pulse vouches one second for a dead daemon, a
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 
+NOT_MINE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # pulse's: they often reach a whole process group
+
 
 def main() -> int:
+    for number in NOT_MINE:
+        signal.signal(number, lambda *_: None)  # not SIG_IGN: the services we start would inherit that
     fd = int(sys.argv[sys.argv.index("--fd") + 1])
     sock = socket.socket(fileno=fd)
     sock.set_inheritable(False)
