@@ -353,8 +353,14 @@ class HbApp(App[int]):
     # --- questions ---
 
     async def ask_host_key(self, question: Question) -> str:
+        """Asked from a connection's own task, which is in no screen's context: the app's loop opens the question."""
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.push_screen(HostKey(question), lambda chosen: answer.set_result(chosen or "abort"))
+
+        def answered(chosen: str | None) -> None:
+            if not answer.done():
+                answer.set_result(chosen or "abort")
+
+        self.call_later(lambda: self.push_screen(HostKey(question), answered))
         return await answer
 
 
