@@ -27,7 +27,7 @@ def until(what: Callable[[], T | None], timeout: float = 10.0, every: float = 0.
     said: object = None
     while True:
         try:
-            answer = what()
+            answer, said = what(), None
             if answer:
                 return answer
         except OSError as error:
@@ -98,7 +98,8 @@ def at_home(c: Cluster) -> None:
     orders: list[tuple[str, dict[str, Any]]] = [("online", {"node": host}) for host in HOST.values()]
     orders += [(verb, {"group": GROUP}) for verb in ("group-start", "group-clear")]
     for verb, about in orders:
-        c.ask("node1", "act", verb=verb, **about)  # refused where there is nothing to take back
+        for node in HOST:
+            c.ask(node, "act", verb=verb, **about)  # refused where there is nothing to take back
     until(lambda: group(c, "node1")["state"] == "started" and group(c, "node1")["node"] == HOST["node1"], 30)
     c.wait_served(by="node1", timeout=30)
 
