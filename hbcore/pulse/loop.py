@@ -152,12 +152,12 @@ class Pulse:
             )
         )  # fmt: skip
         self._resumed = True
+        if self._leaving_ns:
+            child.send(pipe.Asked("leave"))
 
     def _look_after_child(self, now: int) -> None:
         if self._child.pipe is None:
-            if self._leaving_ns:
-                self._finish(1)
-            elif now >= self._child.due_ns:
+            if now >= self._child.due_ns:
                 self._birth(now)
         elif now - self._daemon_seen_ns > HANG_KILL_NS:
             self._daemon_seen_ns = now
@@ -242,7 +242,8 @@ class Pulse:
             for place in self._places.get(group, ()):
                 with contextlib.suppress(OSError):
                     rtnl.delete_address(self._netlink, place.ifindex, place.ip, place.prefix)
-        print(say("pulse-abandons", groups=", ".join(groups) or "-"), file=sys.stderr, flush=True)
+        if select.select([], [sys.stderr], [], 0)[1]:  # whoever reads our words must not be able to hold us up
+            print(say("pulse-abandons", groups=", ".join(groups) or "-"), file=sys.stderr, flush=True)
 
     def _count(self) -> None:
         if self._child.pipe is not None:
@@ -270,10 +271,8 @@ class Pulse:
             self._reload()
         if pending & {signal.SIGTERM, signal.SIGINT}:
             if not self._leaving_ns and self._child.pipe is not None:
-                self._leaving_ns = now
                 self._child.pipe.send(pipe.Asked("leave"))
-            elif self._child.pipe is None:
-                self._finish(1)
+            self._leaving_ns = self._leaving_ns or now
 
     def _reload(self) -> None:
         """New keys are taken when the file is right; a bad one leaves the old keys in force."""
