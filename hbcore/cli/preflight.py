@@ -1,14 +1,13 @@
 """What `hbctl check` prints and what hbcored refuses to start with: one examination for both.
 
 Owns the checks that need this machine beside the files: scripts, devices, subnets, own addresses, arp_ignore, and the
-holes that follow from the files alone (safety.md 4: H3; authkeys.py tells H7). Invariant: only looks, binds no socket,
+holes that follow from the files alone (safety.md 4: H3; authkeys.py tells H7). Invariant: only looks, opens no socket,
 changes nothing; `config` is None where there is any error. Must not know how anything is run.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -140,7 +139,7 @@ def _lost(missing: Missing, group: GroupDef, config_dir: Path, found: Findings) 
 
 
 def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
-    devices = sorted(name for _, name in socket.if_nameindex())
+    devices = own_devices(proc)
     ha, res = Findings("ha.cf"), Findings("haresources")
     for link in config.links:
         if link.device not in devices:
@@ -166,6 +165,11 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
 def _silent(device: str, ignore: int) -> int:
     """safety.md 5: 8 never answers; on lo 1 and 2 do not either. The silence would look like a free address."""
     return ignore if ignore == 8 or (device == "lo" and ignore in (1, 2)) else 0
+
+
+def own_devices(proc: Path = PROC) -> list[str]:
+    """This host's network devices by name. Read, because libc's own way of asking opens a socket."""
+    return sorted(line.partition(":")[0].strip() for line in _read(proc / "net" / "dev").splitlines()[2:])
 
 
 def own_addresses(proc: Path = PROC) -> set[str]:

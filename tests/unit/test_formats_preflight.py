@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hbcore.agents.lookup import ALIASES, Missing, find_script
-from hbcore.cli.preflight import arp_ignore, device_of, examine, own_addresses, own_subnets, render
+from hbcore.cli.preflight import arp_ignore, device_of, examine, own_addresses, own_devices, own_subnets, render
 from hbcore.engine.config import Severity
 from tests.unit.mistakes import BASE, SCRIPT, write
 
@@ -194,6 +194,8 @@ def test_this_machine_reads_as_the_kernel_has_it(tmp_path: Path) -> None:
     """A /proc as Linux 6.1 prints it, for a machine whose facts are known."""
     net = tmp_path / "net"
     net.mkdir()
+    head = "Inter-|   Receive\n face |bytes    packets errs drop\n"
+    (net / "dev").write_text(head + "    lo: 1820 20 0 0\n  eth0:99 1 0 0\n")
     (net / "route").write_text(
         "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
         "eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
@@ -210,6 +212,7 @@ def test_this_machine_reads_as_the_kernel_has_it(tmp_path: Path) -> None:
         conf = tmp_path / "sys/net/ipv4/conf" / name
         conf.mkdir(parents=True)
         (conf / "arp_ignore").write_text(value + "\n")
+    assert own_devices(tmp_path) == ["eth0", "lo"]
     assert own_addresses(tmp_path) == {"192.168.1.2"}
     subnets = own_subnets(tmp_path)
     assert subnets == [(IPv4Network("192.168.1.0/24"), "eth0"), (IPv4Network("192.168.0.0/16"), "eth1")]
@@ -231,4 +234,5 @@ def test_this_machine_reads_as_the_kernel_has_it(tmp_path: Path) -> None:
 def test_the_real_kernel_agrees() -> None:
     assert "127.0.0.1" in own_addresses()
     devices = {name for _, name in socket.if_nameindex()}
+    assert set(own_devices()) == devices
     assert {device for _, device in own_subnets()} <= devices
