@@ -73,12 +73,7 @@ def _grammar() -> Parser:
     events.add_argument("--limit", metavar="N", type=_whole, default=100, help=say("help-limit"))
     command("watch")
     for name in ("standby", "takeover"):
-        acting = _acting(command(name))
-        places = 2 if name == "standby" else 1
-        acting.add_argument(
-            "words", nargs="*", metavar="[NODE] [SCOPE]" if places == 2 else "[SCOPE]", help=say("help-scope")
-        )
-        acting.set_defaults(places=places)
+        _acting(command(name)).add_argument("words", nargs="*", metavar="[NODE] [SCOPE]", help=say("help-scope"))
     _acting(command("online")).add_argument("node", nargs="?", metavar="NODE", help=say("help-node"))
     group = _acting(command("group"))
     group.add_argument("act", choices=GROUP_ACTS, metavar="|".join(GROUP_ACTS))
@@ -104,9 +99,11 @@ def _acting(parser: Parser) -> Parser:
 
 
 def _split_scope(parser: Parser, found: argparse.Namespace) -> None:
-    """`standby`, `standby NODE`, `standby foreign`, `standby NODE foreign`: as hb_standby was typed."""
+    """`standby`, `standby NODE`, `standby foreign`, `standby NODE foreign`: as hb_standby was typed; takeover
+    likewise.
+    """
     words = list(found.words)
-    found.node = words.pop(0) if words and found.places == 2 and (len(words) > 1 or words[0] not in SCOPES) else None
+    found.node = words.pop(0) if words and (len(words) > 1 or words[0] not in SCOPES) else None
     found.scope = words.pop(0) if words else "all"
     if words or found.scope not in SCOPES:
         given = words[0] if words else found.scope

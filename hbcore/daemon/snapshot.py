@@ -17,7 +17,7 @@ from hbcore import __version__
 from hbcore.control import schema
 from hbcore.control.schema import API, Protection, Said
 from hbcore.engine import classic
-from hbcore.engine.beat import Mode, Stand, Verdict
+from hbcore.engine.beat import Mode, Verdict
 from hbcore.engine.config import MS, SECOND
 from hbcore.engine.engine import Engine
 from hbcore.engine.group import CONFLICT_OVER_NS, Group, Member, Phase, Res
@@ -41,6 +41,7 @@ class Extra:
     troubles: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     realtime: str = ""
     incarnation: int = 0
+    alarms: dict[tuple[str, str], float] = field(default_factory=dict)  # (code, about) -> unix seconds it began
     disk_error: str = ""
 
 
@@ -108,7 +109,8 @@ def _node(world: World, name: str, extra: Extra, now_ns: int) -> dict[str, objec
     why = []
     rule = world.book.get("mode", name)
     if shown == "standby" and rule is not None:
-        why.append(said("standby-by", by=rule.by or "-", reason=rule.reason or "-"))
+        code = "standby-because" if rule.reason else "standby-by"
+        why.append(said(code, by=rule.by or "-", reason=rule.reason))
     if not mine and world.peer.fenced and state is Peer.LOST:
         why.append(said("declared-off", node=name))
     return {
@@ -187,27 +189,19 @@ def _group(world: World, group: Group, shield: Protection, now_ns: int) -> dict[
 
 
 def _state(world: World, group: Group, at: str, now_ns: int) -> str:
-    if at != world.me:
-        word = world.peer.word(group.number)
-        state = world.peer.state(now_ns)
-        if state in (Peer.LOST, Peer.NEVER):
-            if group.phase is Phase.IDLE and word is not None and word.stand is Stand.HOLDS:
-                return "unknown"  # it may run there: nobody can see it
-            return "stopped"
-        if at and word is not None:
-            return word.state.name.lower()
-        if group.phase in (Phase.PROBING,):
-            return "unknown"
-    return group.state.name.lower()
+    if at == world.me or not at:
+        return group.state.name.lower()
+    word = world.peer.word(group.number)
+    if world.peer.state(now_ns) in (Peer.LOST, Peer.NEVER) or word is None:
+        return "unknown"  # it may run there: nobody can see it
+    return word.state.name.lower()
 
 
 def _resource(world: World, group: Group, member: Member, at: str, now_ns: int) -> dict[str, object]:
     mine = at == world.me or member.state not in (Res.STOPPED,)
     state, node = member.state.value, world.me
     if not mine:
-        word = world.peer.word(group.number)
-        state = word.state.name.lower() if word is not None and at else "stopped"
-        node = at
+        state, node = _state(world, group, at, now_ns) if at else "stopped", at
     elif member.state is Res.STOPPED:
         node = ""
     return {
@@ -280,7 +274,7 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
     out: list[dict[str, object]] = []
 
     def alarm(code: str, about: str, severity: str, since_ns: int = 0, **args: str) -> None:
-        at = _since(since_ns, now_ns) or time.time()
+        at = _since(since_ns, now_ns) or extra.alarms.get((code, about), time.time())
         out.append({"code": code, "text": say(code, **args), "since": at, "about": about, "severity": severity})
 
     peer, state = world.peer, world.peer.state(now_ns)
@@ -299,6 +293,7 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
             alarm("alarm-control", name, "warning", control.asked_ns, control=name)
     for group in world.groups.values():
         _group_alarms(world, group, now_ns, alarm)
+    extra.alarms = {(str(a["code"]), str(a["about"])): float(str(a["since"])) for a in out}
     return out
 
 

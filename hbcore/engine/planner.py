@@ -341,7 +341,9 @@ def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
         lines.append(Line("move", group.name, at, home, outage_ns(group), "by-failback"))
     if not lines:
         raise Refused("nothing-to-clear", group=group.name)
-    return Plan(order, tuple(lines), level=1, sets=(("pin", group.name, "", 0),))
+    homeward = lines[-1].kind == "move" and not world.cannot_peer(group, now_ns)
+    expect = ((group.name, home),) if homeward else ()
+    return Plan(order, tuple(lines), level=1, sets=(("pin", group.name, "", 0),), expect=expect)
 
 
 def _fence(world: World, order: Order, now_ns: int) -> Plan:

@@ -160,7 +160,8 @@ SENTENCES: dict[str, str] = {
     "no-such-ticket": "order {ticket} is not known any more",
     "not-there-yet": "{group} is not started on {node} yet (here it is {state})",
     "not-stopped-yet": "{group} is not stopped yet",
-    "standby-by": "standby by {by} ({reason})",
+    "standby-by": "standby by {by}",
+    "standby-because": "standby by {by}: {reason}",
     # -- the two processes
     "daemon-started": "hbcored {version} started",
     "daemon-resumed": "a new daemon took over from one that ended; what runs is adopted",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import re
 import tempfile
 import time
@@ -64,7 +66,7 @@ async def test_actor_and_reason_stand_with_the_event() -> None:
         await it.press("r", *"kernel", "tab", "y")
         await it.shows("Settled")
         await it.press("escape")
-        await it.shows("root, hbtui", '"kernel"')
+        await it.shows(f"{pwd.getpwuid(os.geteuid()).pw_name}, hbtui", '"kernel"')
 
 
 async def test_age_ticks_and_turns_stale_by_itself() -> None:
