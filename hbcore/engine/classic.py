@@ -209,7 +209,7 @@ def _peer_epoch(world: World, group: Group) -> int:
     return word.epoch if word is not None else 0
 
 
-FINAL = frozenset({"lapsed", "isolated", "one-way-claim"})
+FINAL = frozenset({"lapsed", "isolated", "one-way-claim", "peer-answers"})
 ACTIVE = (Phase.RUNNING, Phase.STARTING, Phase.FOUND)
 AT_REST = (Phase.IDLE, Phase.CLAIMING, Phase.FOUND)
 
@@ -237,7 +237,7 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         return
     where = place(world, group, now_ns)
     if where.node == world.me:
-        if group.phase in (Phase.IDLE, Phase.FOUND) and not world.cannot_here(group, now_ns):
+        if group.phase in (Phase.IDLE, Phase.FOUND) and may_start(world, group, now_ns):
             _start(world, group, now_ns)
     elif where.node is None:
         if group.phase in ACTIVE:
@@ -246,6 +246,12 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         _pass_on(world, group, where.code, now_ns)
     elif group.phase in ACTIVE:
         _hand_over(world, group, where.code, now_ns)
+
+
+def may_start(world: World, group: Group, now_ns: int) -> bool:
+    """Nothing keeps it from starting here; standby does not, where the peer is in standby too."""
+    here = world.cannot_here(group, now_ns)
+    return not here or (here == "standby-here" and world.cannot_peer(group, now_ns) == "peer-standby")
 
 
 def _pass_on(world: World, group: Group, code: str, now_ns: int) -> None:

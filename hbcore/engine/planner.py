@@ -222,6 +222,8 @@ def _standby(world: World, order: Order, now_ns: int) -> Plan:
     whole = order.scope == "all"
     if whole and world.standby(node, now_ns):
         raise Refused("already-standby", node=node)
+    if whole and world.standby(other, now_ns):
+        raise Refused("other-standby", node=node, other=other)
     here = [g for g in _groups(world, order, node) if whereabouts(world, g) == node]
     lines = [_line(world, g, node, other, now_ns) for g in here]
     if any(line.kind == "blocked" for line in lines):

@@ -139,6 +139,7 @@ SENTENCES: dict[str, str] = {
     "service-down": "{group} is down until it is started again",
     "fence-word": "if {node} is in fact running, its groups will run twice and data on shared disks is lost",
     "already-standby": "{node} is in standby already",
+    "other-standby": "{other} is in standby already: with both in standby nothing could run",
     "not-standby": "{node} is not in standby",
     "not-two-way": "{node} does not hear this node now, so it cannot be told",
     "no-other-node": "{group} could not go to {other}: {why}. To stop it: `hbctl group stop {group}`",

@@ -555,5 +555,17 @@ def test_both_leave_at_once() -> None:
     assert [b.gone for b in duo.boxes] == [True, True] and duo.where() == ()
 
 
+def test_standby_of_both_is_refused_and_harmless_when_both_said_it_at_once() -> None:
+    duo = up()
+    duo.order(0, "standby", node="node1")
+    duo.run(2)
+    assert duo.order(1, "standby", node="node2").refused == "other-standby"
+    both = up()
+    both.order(0, "standby", node="node1")
+    both.order(1, "standby", node="node2")
+    both.run(5)
+    assert len(both.where()) == 1 and not both.twice()
+
+
 def test_names() -> None:
     assert up().config.nodes == NAMES
