@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hbcore.engine.beat import GroupWord, Mode, Stand, State, Verdict
+from hbcore.engine import tokens
+from hbcore.engine.beat import Stand, Verdict
 from hbcore.engine.config import SECOND
 from hbcore.engine.group import Group, Phase, Then
 from hbcore.engine.placement import damped, place
@@ -24,11 +25,11 @@ def evaluate(world: World, group: Group, now_ns: int) -> None:
     if group.phase is Phase.PROBING:
         if group.busy or not group.probed():
             return
-        adopt(world, group, now_ns)
+        tokens.adopt(world, group, now_ns)
     inputs = world.inputs(group, now_ns)
     _watch_peer(world, group, inputs, now_ns)
     if not world.leaving:
-        _learn(world, group, inputs, now_ns)
+        tokens.learn(world, group, inputs, now_ns)
     _finish(world, group, inputs, now_ns)
     if world.leaving:
         _leave(world, group, now_ns)
@@ -42,28 +43,6 @@ def evaluate(world: World, group: Group, now_ns: int) -> None:
 
 
 # -- what follows from hearing, whatever the table says ----------------------------------------------------------------
-
-
-def adopt(world: World, group: Group, now_ns: int) -> None:
-    """Boot: what already runs here counts as owned until the peer says better; a stored token alone does not."""
-    running = group.running_members()
-    group.settle_idle(now_ns)
-    if running and group.released:
-        group.begin_stop(now_ns, Then.YIELD, "abandoned")
-    elif running and group.lapsed_ns:
-        lapse(group, group.lapsed_ns, now_ns)
-    elif running:
-        group.note("group-found", kind="start", resources=", ".join(m.resource.name for m in running))
-
-
-def abandoned(group: Group, epoch: int, now_ns: int) -> None:
-    """Pulse gave the group away while this daemon showed no life: stop what is left of it."""
-    group.token.mine = group.token.confirmed = False
-    group.token.epoch = max(group.token.epoch, epoch)
-    group.released = True
-    if group.phase is not Phase.PROBING and group.phase is not Phase.IDLE:
-        group.note("abandoned", "error", "failure")
-        group.begin_stop(now_ns, Then.YIELD, "abandoned")
 
 
 def looked_as_owner(world: World, group: Group, now_ns: int) -> None:
@@ -100,103 +79,13 @@ def _watch_peer(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         control.compare(now_ns, word.control)
 
 
-def _learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
-    """Tokens move by what the peer says: accept a release, confirm or drop a stored right, make the first release."""
-    word = world.peer.word(group.number)
-    token = group.token
-    if not i.heard and i.peer is not Peer.BYE:
-        return
-    if word is None:
-        if i.peer is Peer.BYE and not group.owner and group.phase in AT_REST:
-            _take(world, group, token.epoch + 1, now_ns)
-        return
-    if group.released and word.stand is Stand.HOLDS and word.epoch >= token.epoch:
-        group.released = False
-    at_rest = group.phase is Phase.IDLE and group.stopped
-    if group.released and at_rest and not group.release_barrier and _stale_release(world, group, word):
-        release(world, group, now_ns)
-    if i.peer_holds and not group.owner:
-        if word.epoch >= token.epoch:
-            token.mine = False
-            token.epoch = word.epoch
-        if group.phase is Phase.FOUND and not token.mine:
-            group.note("yielded", "error", "failure", peer=world.peer.name)
-            group.begin_stop(now_ns, Then.YIELD, "yielded")
-    elif world.released(group, now_ns) and group.phase in AT_REST:
-        _take(world, group, max(word.epoch, token.epoch + (1 if i.peer is Peer.BYE else 0)), now_ns)
-    elif i.peer is Peer.TWO_WAY and not i.peer_claims and not group.owner:
-        _confirm(world, group, word)
-    if _nobody_has_it(world, group, i) and not world.preferred(group):
-        release(world, group, now_ns)
-    if group.owner and group.contested and i.peer is Peer.TWO_WAY and not i.peer_holds:
-        group.contested = False
-        group.note("contest-over", kind="other")
-        world.announce.add(group.name)  # the engine announces the addresses again
-
-
-def _confirm(world: World, group: Group, word: GroupWord) -> None:
-    """The peer hears me and holds nothing: what was found running, or a stored right that is not older than what the
-    peer knows, is mine. Of two equal ones the less preferred waits until the other would have spoken."""
-    token = group.token
-    if group.phase is Phase.FOUND:
-        token.mine = token.confirmed = True
-        token.epoch = max(token.epoch, word.epoch)
-    elif token.mine and word.epoch > token.epoch:
-        token.mine, token.epoch = False, word.epoch
-    elif token.mine and word.state is not State.UNKNOWN:
-        waited = world.peer.two_way_ns - world.peer.two_way_since_ns >= 3 * world.lease.keepalive_ns
-        token.confirmed = word.epoch < token.epoch or world.preferred(group) or waited
-
-
-def _stale_release(world: World, group: Group, word: GroupWord) -> bool:
-    """My release is not above what the peer knows, so it can never be taken (a disk was lost, or both released)."""
-    peer_idle = word.stand is Stand.NONE or (word.stand is Stand.RELEASED and not world.preferred(group))
-    return peer_idle and word.epoch >= group.token.epoch
-
-
-def _nobody_has_it(world: World, group: Group, i: Inputs) -> bool:
-    word = world.peer.word(group.number)
-    return (
-        i.peer is Peer.TWO_WAY
-        and word is not None
-        and word.stand is Stand.NONE
-        and not group.token.mine
-        and group.phase is Phase.IDLE
-        and not group.released
-        and not group.release_barrier
-        and word.state is not State.UNKNOWN
-        and world.peer.words.mode in (Mode.ONLINE, Mode.STANDBY)
-    )
-
-
-def _take(world: World, group: Group, epoch: int, now_ns: int) -> None:
-    """The token is mine with this epoch; starting it waits for the disk (barrier set by the engine)."""
-    group.token.mine = group.token.confirmed = True
-    group.token.epoch = epoch
-    group.released = False
-    group.barrier, group.barrier_ns = -1, now_ns
-    group.probing.ask_now()
-    group.settle_idle(now_ns)
-
-
-def release(world: World, group: Group, now_ns: int) -> None:
-    """My right ends, with a higher epoch than either of us knew; the peer hears of it once the disk has it."""
-    assert group.stopped, "a release says that everything is stopped"
-    group.held_epoch = group.token.epoch
-    group.token.mine = group.token.confirmed = False
-    group.token.epoch = max(group.token.epoch, _peer_epoch(world, group)) + 1
-    group.released = True
-    group.release_barrier, group.barrier_ns = -1, now_ns
-    group.unplanned = group.manual = False
-
-
 def _finish(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     """What follows a complete stop."""
     if group.phase is Phase.STOPPING and group.stopped:
         group.enter(Phase.IDLE, now_ns)
         group.note("group-stopped", kind="stop", why=group.why[0])
         if group.then is Then.RELEASE and group.owner and _release_now(world, group, i):
-            release(world, group, now_ns)
+            tokens.release(world, group, now_ns)
 
 
 def _release_now(world: World, group: Group, i: Inputs) -> bool:
@@ -204,14 +93,7 @@ def _release_now(world: World, group: Group, i: Inputs) -> bool:
     return i.heard or group.why[0] in FINAL or world.leaving
 
 
-def _peer_epoch(world: World, group: Group) -> int:
-    word = world.peer.word(group.number)
-    return word.epoch if word is not None else 0
-
-
 FINAL = frozenset({"lapsed", "isolated", "one-way-claim", "peer-answers"})
-ACTIVE = (Phase.RUNNING, Phase.STARTING, Phase.FOUND)
-AT_REST = (Phase.IDLE, Phase.CLAIMING, Phase.FOUND)
 
 
 def _leave(world: World, group: Group, now_ns: int) -> None:
@@ -221,7 +103,7 @@ def _leave(world: World, group: Group, now_ns: int) -> None:
     elif group.phase is Phase.CLAIMING:
         group.settle_idle(now_ns)
     elif group.phase is Phase.IDLE and group.owner:
-        release(world, group, now_ns)
+        tokens.release(world, group, now_ns)
 
 
 # -- the owner's half --------------------------------------------------------------------------------------------------
@@ -240,11 +122,11 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         if group.phase in (Phase.IDLE, Phase.FOUND) and may_start(world, group, now_ns):
             _start(world, group, now_ns)
     elif where.node is None:
-        if group.phase in ACTIVE:
+        if group.phase in tokens.ACTIVE:
             group.begin_stop(now_ns, Then.KEEP, where.code)
     elif group.phase is Phase.IDLE:
         _pass_on(world, group, where.code, now_ns)
-    elif group.phase in ACTIVE:
+    elif group.phase in tokens.ACTIVE:
         _hand_over(world, group, where.code, now_ns)
 
 
@@ -258,7 +140,7 @@ def _pass_on(world: World, group: Group, code: str, now_ns: int) -> None:
     """Give away the right to a group that does not run; not more than once in 2 D, should the nodes ever disagree."""
     if group.stopped and now_ns - group.passed_ns >= 2 * world.lease.deadtime_ns:
         group.passed_ns = now_ns
-        release(world, group, now_ns)
+        tokens.release(world, group, now_ns)
         group.note("token-passed", kind="move", to=world.peer.name, why=code)
 
 
@@ -289,23 +171,6 @@ def _reopen_or_stop(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         group.begin_stop(now_ns, Then.RELEASE, "lapsed")
 
 
-def lapse(group: Group, at_ns: int, now_ns: int) -> None:
-    """Pulse could not renew: shut the addresses at once (safety.md 4, O6), whatever the group is doing."""
-    if at_ns < group.opened_ns:
-        return  # the lease before this one
-    if group.phase is Phase.PROBING:
-        group.lapsed_ns = now_ns  # taken up when it is known what runs
-    elif group.phase in ACTIVE:
-        group.token.mine = group.token.confirmed = True  # a found one has to be released like any other
-        group.lapsed_ns = now_ns
-        group.note("lapsed", "error", "failure")
-        group.begin_stop(now_ns, Then.STAY_SHUT, "lapsed")
-    elif group.phase in (Phase.STOPPING, Phase.BLOCKED) and not group.shutting:
-        group.shutting = True
-        group.why = ("lapsed", ())
-        group.note("lapsed", "error", "failure")
-
-
 def _await_lapse(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     if group.phase is Phase.SHUT:
         _reopen_or_stop(world, group, i, now_ns)
@@ -313,7 +178,7 @@ def _await_lapse(world: World, group: Group, i: Inputs, now_ns: int) -> None:
 
 def _yield(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     group.token.mine = group.token.confirmed = False
-    group.token.epoch = _peer_epoch(world, group)
+    group.token.epoch = tokens.peer_epoch(world, group)
     if group.phase is not Phase.IDLE:
         group.note("yielded", "error", "failure", peer=world.peer.name)
         group.begin_stop(now_ns, Then.YIELD, "yielded")
@@ -324,13 +189,13 @@ def _release_shut(world: World, group: Group, i: Inputs, now_ns: int) -> None:
 
 
 def _stop_first(group: Group, then: Then, code: str, now_ns: int) -> None:
-    if group.phase in (*ACTIVE, Phase.SHUT):
+    if group.phase in (*tokens.ACTIVE, Phase.SHUT):
         group.note(code, "error", "failure")
         group.begin_stop(now_ns, then, code)
 
 
 def _cut_off(world: World, group: Group, i: Inputs, now_ns: int) -> None:
-    if group.phase in ACTIVE:
+    if group.phase in tokens.ACTIVE:
         _hand_over(world, group, "isolated-handover", now_ns)
     elif group.phase is Phase.IDLE and not world.cannot_peer(group, now_ns):
         _pass_on(world, group, "isolated-handover", now_ns)
@@ -368,7 +233,7 @@ def _other(world: World, group: Group, i: Inputs, row: Row, now_ns: int) -> None
 
 def blocked_claim(world: World, group: Group, i: Inputs, now_ns: int) -> str:
     """Code of what keeps this node from a claim the table allows, "" = nothing."""
-    if group.phase not in AT_REST:
+    if group.phase not in tokens.AT_REST:
         return "stopping"
     code = world.cannot_here(group, now_ns)
     if code:
@@ -395,7 +260,7 @@ def _claim(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         return
     if world.pin(group.name, now_ns) == world.peer.name:
         world.book.put("pin", group.name, "", now_s=world.unix_s(now_ns), by=world.me)
-    _take(world, group, max(group.token.epoch, _peer_epoch(world, group)) + 1, now_ns)
+    tokens.take(world, group, max(group.token.epoch, tokens.peer_epoch(world, group)) + 1, now_ns)
     group.unplanned = not world.preferred(group)
     group.manual = group.manual or damped(world, group, now_ns)
     group.note("taken-over", "warning", "move", peer=world.peer.name)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import assert_never
 
-from hbcore.engine import classic, planner
-from hbcore.engine.beat import GroupWord, Stand, State, Verdict, Words
+from hbcore.engine import classic, planner, speech, tokens
+from hbcore.engine.beat import Stand, State, Verdict, Words
 from hbcore.engine.config import SECOND, ClusterConfig
 from hbcore.engine.effects import Announce, Effect, Gone, Held, Hold, Note, Persist, Prove, Say, Stored
 from hbcore.engine.events import (
@@ -150,7 +150,7 @@ class Engine:
                 self._stalled(from_ns, to_ns, now_ns)
             case Lapsed(name, at_ns):
                 if held := world.groups.get(name):
-                    classic.lapse(held, at_ns, now_ns)
+                    tokens.lapse(held, at_ns, now_ns)
             case AddressGone(ip, _):
                 for group in world.groups.values():
                     if group.address_gone(ip, now_ns):
@@ -158,7 +158,7 @@ class Engine:
             case Abandoned(released):
                 for name, epoch in released:
                     if lost := world.groups.get(name):
-                        classic.abandoned(lost, epoch, now_ns)
+                        tokens.abandoned(lost, epoch, now_ns)
             case Seen():
                 self._seen(now_ns, event)
             case Carrier(device, up):
@@ -352,51 +352,15 @@ class Engine:
         return control is None or now_ns < control.late_at_ns()
 
     def _tell_pulse(self, now_ns: int, out: list[Effect]) -> None:
-        held = tuple(self._hold(g, now_ns) for g in self.world.groups.values() if g.holding and not g.lapsed_ns)
+        held = speech.held(self.world)
         if held != self._held:
             self._held = held
             out.append(Hold(held))
-        words = self._words(now_ns)
-        urgent = self._said is None or _weighty(words) != _weighty(self._said)
+        words = speech.words(self.world, now_ns)
+        urgent = self._said is None or speech.weighty(words) != speech.weighty(self._said)
         if urgent or now_ns - self._said_ns >= self.world.lease.keepalive_ns * 4 // 5:
             self._said, self._said_ns = words, now_ns
             out.append(Say(words, urgent))
-
-    def _hold(self, group: Group, now_ns: int) -> Held:
-        world = self.world
-        control = world.controls.get(group.facts.control)
-        alone = group.settled or world.peer.left or (control is not None and control.suspended)
-        return Held(group.name, group.number, group.facts.control, alone, group.light)
-
-    def _words(self, now_ns: int) -> Words:
-        world = self.world
-        differ = world.peer.words.rules_digest != world.book.digest()
-        return Words(
-            mode=world.mode(now_ns),
-            config=world.config_digest,
-            deadtime_ms=world.lease.deadtime_ns // 1_000_000,
-            groups=tuple(self._word(g, now_ns) for g in world.groups.values()),
-            services=world.services,
-            rules_digest=world.book.digest(),
-            rules=world.book.share() if differ else (),
-            release=world.version,
-        )
-
-    def _word(self, group: Group, now_ns: int) -> GroupWord:
-        world = self.world
-        control = world.controls.get(group.facts.control)
-        ready = group.phase in READY and not world.cannot_here(group, now_ns)
-        return GroupWord(
-            group=group.number,
-            stand=group.stand,
-            epoch=group.shown_epoch,
-            digest=group.digest,
-            failed=group.failed,
-            state=group.state,
-            ready=ready,
-            control=world.verdict(group, now_ns),
-            control_age_ms=control.age_ms(now_ns) if control is not None else 0,
-        )
 
     def _leave(self, now_ns: int, out: list[Effect]) -> None:
         world = self.world
@@ -461,10 +425,3 @@ PEER_NOTES = {
     Peer.BYE: ("peer-left-cleanly", "info"),
     Peer.NEVER: ("peer-never", "info"),
 }
-READY = (Phase.IDLE, Phase.CLAIMING, Phase.STARTING, Phase.RUNNING, Phase.FOUND)
-
-
-def _weighty(words: Words) -> object:
-    """What the peer should hear at once."""
-    groups = [(w.group, w.stand, w.epoch, w.failed, w.state, w.ready) for w in words.groups]
-    return words.mode, groups, words.rules_digest, words.config
