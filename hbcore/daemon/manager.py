@@ -38,8 +38,8 @@ from hbcore.words import say
 STATE_FORMAT = 1
 FACTS_S = 5.0
 PUBLISH_S = 1.0
+NEIGHBOURS = 3  # asked beside the rest where any of them is proof enough
 BURST_S = 0.1  # changes closer together than this are published once
-LATE_NS = 250_000_000
 
 
 class Manager:
@@ -267,7 +267,7 @@ class Manager:
         targets = list(probe.targets)
         neighbours: set[str] = set()
         if probe.neighbours:
-            known = await self._addresses.neighbours(probe.device)
+            known = await self._addresses.neighbours(probe.device, NEIGHBOURS)
             neighbours = {n.ip for n in known} - set(targets)
         result = await self._arp.probe(probe.device, [*targets, *neighbours], probe.source, probe.confirm)
         if result.trouble:

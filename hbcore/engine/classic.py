@@ -1,7 +1,7 @@
 """Two-node classic mode: carries out what the table says for each group.
 
-Owns claims, hand-overs, yields, lapses, heals and the first token. Invariant: a group starts here only with a confirmed
-token, and a token is only ever taken by a release to me, by a claim the table licensed, or by what already ran at boot.
+Owns claims, hand-overs, yields and heals. Invariant: a group starts here only with a confirmed token, and a claim is made
+only where a row of the table licensed it; tokens themselves are changed in `tokens`.
 Must not know agents, files or sockets; it only changes the world and the groups' sequences.
 """
 
@@ -119,7 +119,8 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         return
     where = place(world, group, now_ns)
     if where.node == world.me:
-        if group.phase in (Phase.IDLE, Phase.FOUND) and may_start(world, group, now_ns):
+        unseen = i.peer in (Peer.LOST, Peer.ONE_WAY) and i.vip not in (Vip.FREE, Vip.NONE)
+        if group.phase in (Phase.IDLE, Phase.FOUND) and not unseen and may_start(world, group, now_ns):
             _start(world, group, now_ns)
     elif where.node is None:
         if group.phase in tokens.ACTIVE:

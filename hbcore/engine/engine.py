@@ -330,7 +330,8 @@ class Engine:
         suspect = state is not Peer.TWO_WAY or world.peer.silent_ns(now_ns) >= 2 * lease.keepalive_ns
         for group in world.groups.values():
             probing = group.probing
-            calm = self._proved(group, now_ns) if group.owner else not suspect
+            at_work = group.owner and group.phase is not Phase.IDLE
+            calm = self._proved(group, now_ns) if at_work else not suspect
             pace_ns = OWNER_PROBE_NS if group.owner else HEALTHY_PROBE_NS
             if not calm and not suspect:
                 pace_ns = lease.lease_ns // 2  # a spare proof for the lease, should a beat or two get lost
@@ -340,7 +341,7 @@ class Engine:
                 continue
             probe = probing.request(
                 now_ns, self._probes + 1, group.facts.device, group.facts.source, world.peer_bases, world.peer_macs,
-                neighbours=state is not Peer.TWO_WAY and not self._proved(group, now_ns),
+                neighbours=not self._proved(group, now_ns),
             )  # fmt: skip
             if probe is not None:
                 self._probes += 1

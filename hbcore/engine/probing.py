@@ -105,7 +105,7 @@ class Probing:
 
     def ask_now(self) -> None:
         """A round that begins after this moment (a start by release is probed beside it, S2)."""
-        self.next_ns = self.round_end_ns = 0
+        self.next_ns = self.round_begun_ns = 0
 
     def slow_down(self, now_ns: int) -> None:
         """A veto that holds is asked about once a second."""

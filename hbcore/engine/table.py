@@ -148,8 +148,8 @@ def alone(i: Inputs) -> bool:
 
 
 def control_lasts(i: Inputs) -> bool:
-    """Control suspended, or ok without a break for D (rows S4, S5)."""
-    return i.control is Verdict.SUSPENDED or (i.control_ok and i.control_steady)
+    """Control ok without a break for D, or suspended while my own network shows life (rows S4, S5)."""
+    return (i.control is Verdict.SUSPENDED and i.neighbour) or (i.control_ok and i.control_steady)
 
 
 def may_claim(i: Inputs) -> bool:

@@ -53,7 +53,8 @@ OTHER_CASES = [
     ("S4", Act.WITHHOLD, replace(ALONE, control=Verdict.NO)),
     ("S4", Act.WITHHOLD, replace(ALONE, control_steady=False)),
     ("S5", Act.CLAIM, ALONE),
-    ("S5", Act.CLAIM, replace(ALONE, control=Verdict.SUSPENDED, control_steady=False)),
+    ("S5", Act.CLAIM, replace(ALONE, control=Verdict.SUSPENDED, control_steady=False, neighbour=True)),
+    ("S4", Act.WITHHOLD, replace(ALONE, control=Verdict.SUSPENDED)),
     ("S5", Act.CLAIM, replace(ALONE, machine=True)),
     ("S5", Act.CLAIM, replace(ALONE, light=False)),
     ("S6", Act.VETO, replace(ALONE, vip=Vip.PEER)),
@@ -121,7 +122,7 @@ def test_no_claim_on_the_unknown_or_against_an_answer(i: Inputs) -> None:
     if decide(False, i).act is Act.CLAIM and not i.fenced:
         assert i.peer in (Peer.LOST, Peer.ONE_WAY)
         assert i.vip in (Vip.FREE, Vip.NONE) and i.machine is not None
-        assert i.control is Verdict.SUSPENDED or (i.control_ok and i.control_steady)
+        assert (i.control is Verdict.SUSPENDED and i.neighbour) or (i.control_ok and i.control_steady)
         assert i.light or i.machine is False, "a heavy group never starts beside a machine that answers"
         assert not (i.peer is Peer.ONE_WAY and (i.peer_holds or i.peer_claims))
 
