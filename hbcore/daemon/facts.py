@@ -60,10 +60,7 @@ def _control(config: ClusterConfig, place: Resolved) -> str:
     """safety.md 1: a ping node on the network of the VIP, else its gateway, else nothing."""
     network = IPv4Network((place.ip, place.prefix), strict=False)
     for ping in config.pings:
-        try:
-            if IPv4Address(ping) in network:
-                return ping
-        except ValueError:
-            continue  # a name: where it is cannot be told without asking
+        if IPv4Address(ping) in network:
+            return ping
     gateway = host_address.gateway(place.device)
     return gateway if gateway and IPv4Address(gateway) in network else ""

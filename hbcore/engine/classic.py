@@ -1,7 +1,7 @@
 """Two-node classic mode: carries out what the table says for each group.
 
-Owns claims, hand-overs, yields and heals. Invariant: a group starts here only with a confirmed token, and a claim is made
-only where a row of the table licensed it; tokens themselves are changed in `tokens`.
+Owns claims, hand-overs, yields and heals. Invariant: a group starts here only with a confirmed token, and a claim is
+made only where a row of the table licensed it; tokens themselves are changed in `tokens`.
 Must not know agents, files or sockets; it only changes the world and the groups' sequences.
 """
 
@@ -75,7 +75,9 @@ def _watch_peer(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         group.peer_can_since_ns = now_ns
     control = world.controls.get(group.facts.control)
     word = world.peer.word(group.number)
-    if control is not None and word is not None and i.peer is Peer.TWO_WAY:
+    if control is not None and i.peer is not Peer.TWO_WAY:
+        control.both_no_since_ns = 0
+    elif control is not None and word is not None:
         control.compare(now_ns, word.control)
 
 

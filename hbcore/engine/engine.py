@@ -41,7 +41,7 @@ from hbcore.engine.rules import RuleBook
 from hbcore.engine.table import Peer
 from hbcore.engine.world import PERSIST_WAIT_NS, World
 
-TRACE = 4096
+TRACE = 1024
 ROUNDS = 6  # evaluations that may follow from one event before it must have settled
 OWNER_PROBE_NS = 2 * SECOND  # how often an owner asks whether anybody else has its address
 HEALTHY_PROBE_NS = 10 * SECOND  # how often the other one asks whether it could see the owner's address at all
@@ -86,7 +86,6 @@ class Engine:
         self._peer_was = peer.state(now_ns)
         self._shape: object = None
         self._deadline_ns = self._look_ns = now_ns
-        self._known = {("mode", n) for n in config.nodes} | {(kind, name) for kind in ("run", "pin") for name in groups}
 
     # -- the funnel ----------------------------------------------------------------------------------------------------
 
@@ -94,10 +93,11 @@ class Engine:
         """Take one fact; return what is to be done, in order."""
         self.trace.append((now_ns, event))
         out: list[Effect] = []
+        concerned = self._concerned(event)
         self._take(now_ns, event, out)
         for _ in range(ROUNDS):
             before = self._signature()
-            for group in self.world.groups.values():
+            for group in concerned:
                 classic.evaluate(self.world, group, now_ns)
             self._persist(now_ns, out)
             self._advance(now_ns, out)
@@ -112,6 +112,17 @@ class Engine:
         self._publish(now_ns)
         self._deadline_ns = self._next(now_ns)
         return out
+
+    def _concerned(self, event: Event) -> list[Group]:
+        """The groups an event can be news for: the results of one operation or probe are about its own only."""
+        groups = self.world.groups.values()
+        match event:
+            case Done(op):
+                return [g for g in groups if any(m.op == op for m in g.members)]
+            case Probed(probe):
+                return [g for g in groups if g.probing.asked == probe]
+            case _:
+                return list(groups)
 
     def next_deadline(self) -> int:
         """When to send a Tick at the latest (ns)."""
@@ -195,7 +206,7 @@ class Engine:
         if words.services:
             world.peer_macs = tuple(s.mac for s in words.services)
             world.peer_bases = tuple(s.ip for s in words.services if s.ip)
-        if words.rules and world.book.merge(words.rules, self._known):
+        if words.rules and world.book.merge(words.rules):
             world.notes.append(Note("rules-changed", (("node", peer.name),), kind="config"))
         differs = words.config != world.config_digest and words.config != 0
         if differs is not world.config_differs:
@@ -209,7 +220,11 @@ class Engine:
                 continue
             answered_ns = event.at_ns - word.control_age_ms * 1_000_000
             later = word.control is Verdict.OK and answered_ns - control.asked_ns > world.lease.deadtime_ns
-            group.peer_control_beats = group.peer_control_beats + 1 if later else 0
+            if not later:
+                group.peer_control_beats = 0
+            elif answered_ns - group.peer_control_ns >= world.lease.keepalive_ns // 2:  # another answer, not the same
+                group.peer_control_beats += 1
+                group.peer_control_ns = answered_ns
             if word.digest == group.digest and group.agreed != group.written:
                 group.agreed = group.written
 

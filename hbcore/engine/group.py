@@ -135,6 +135,7 @@ class Group:
     since_ns: int = 0
     peer_can_since_ns: int = 0
     peer_control_beats: int = 0
+    peer_control_ns: int = 0
     settled: bool = False
     contested: bool = False
     notes: list[Note] = field(default_factory=list)

@@ -12,6 +12,7 @@ from dataclasses import astuple
 
 from hbcore.engine.beat import MAX_REASON, MAX_RULES, Rule
 
+MAX_KEPT = 256
 PIN_S = 8 * 3600  # safety.md 4: a pin lasts 8 h by default
 
 
@@ -20,7 +21,6 @@ class RuleBook:
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._rules: dict[tuple[str, str], Rule] = {(r.kind, r.subject): r for r in rules}
-        self._offset = 0
         self._digest: int | None = None
 
     def all(self) -> tuple[Rule, ...]:
@@ -59,13 +59,15 @@ class RuleBook:
         self._digest = None
         return True
 
-    def merge(self, rules: Iterable[Rule], known: set[tuple[str, str]]) -> bool:
-        """Take the peer's rules about known (kind, subject) pairs; True where the book changed."""
+    def merge(self, rules: Iterable[Rule]) -> bool:
+        """Take the peer's rules, also about what only its files name, so that the books agree; True where it
+        changed.
+        """
         changed = False
         for rule in rules:
             key = (rule.kind, rule.subject)
             old = self._rules.get(key)
-            if key not in known or (old is not None and _rank(old) >= _rank(rule)):
+            if _rank(old) >= _rank(rule) if old is not None else len(self._rules) >= MAX_KEPT:
                 continue
             self._rules[key] = rule
             self._digest = None
@@ -78,13 +80,12 @@ class RuleBook:
             self._digest = zlib.crc32(repr([astuple(r)[:4] for r in self.all()]).encode())
         return self._digest
 
-    def share(self) -> tuple[Rule, ...]:
-        """The next portion to send to a peer whose digest differs."""
+    def share(self, turn: int) -> tuple[Rule, ...]:
+        """A portion to send to a peer whose digest differs; `turn` grows from beat to beat, so each has its turn."""
         rules = self.all()
         if len(rules) <= MAX_RULES:
             return rules
-        start = self._offset % len(rules)
-        self._offset += MAX_RULES
+        start = turn * MAX_RULES % len(rules)
         return (rules + rules)[start : start + MAX_RULES]
 
 

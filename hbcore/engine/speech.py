@@ -24,7 +24,7 @@ def words(world: World, now_ns: int) -> Words:
         groups=tuple(_word(world, g, now_ns) for g in world.groups.values()),
         services=world.services,
         rules_digest=world.book.digest(),
-        rules=world.book.share() if differ else (),
+        rules=world.book.share(now_ns // world.lease.keepalive_ns) if differ else (),
         release=world.version,
     )
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import ipaddress
 import os
 import select
 import signal
-import socket
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -66,7 +64,6 @@ class Pulse:
         now = clock.now_ns()
         config = start.config
         self._nodes = sorted(config.nodes)
-        self._peer_at = {name: _address(name) for name in config.pings}
         self._heart = Heart(
             me=self._nodes.index(start.node),
             cluster=config.cluster_id,
@@ -74,7 +71,7 @@ class Pulse:
             generation=start.generation,
             nonce=int.from_bytes(os.urandom(8), "big") or 1,
             timing=config.timing,
-            pings=tuple(self._peer_at),
+            pings=config.pings,
             now_ns=now,
             resumed=start.generation > 0,
         )
@@ -183,9 +180,8 @@ class Pulse:
                 break
 
     def _hear_pings(self) -> None:
-        names = {ip: name for name, ip in self._peer_at.items()}
         for answer in self._pinger.drain():
-            self._tell(self._heart.answered(Answered(names[answer.target], answer.sent_ns, answer.at_ns)))
+            self._tell(self._heart.answered(Answered(answer.target, answer.sent_ns, answer.at_ns)))
 
     def _obey(self, child: pipe.Pipe) -> None:
         messages = child.drain()
@@ -205,7 +201,6 @@ class Pulse:
                     for place in places:
                         self._places.setdefault(place.group, []).append(place)
                 case pipe.Watch(pings):
-                    self._peer_at |= {ip: ip for ip in pings}
                     self._heart.watch(pings, now)
                 case pipe.Quit(clean):
                     self._bye()
@@ -225,8 +220,8 @@ class Pulse:
             match effect:
                 case Send(beat):
                     self._links.send(encode(beat, self._keys.signer))
-                case AskPing(name):
-                    self._pinger.send(self._peer_at[name], clock.now_ns())
+                case AskPing(ping):
+                    self._pinger.send(ping, clock.now_ns())
                 case Tell():
                     self._tell(effect)
                 case TakeOff(groups):
@@ -287,11 +282,3 @@ class Pulse:
 
 def _arguments(start: Start) -> list[str]:
     return ["--state", str(start.state_dir), "--runtime", str(start.runtime_dir)]
-
-
-def _address(name: str) -> str:
-    """A ping node's address; names are resolved once, at the start. Raises OSError."""
-    try:
-        return str(ipaddress.IPv4Address(name))
-    except ValueError:
-        return socket.gethostbyname(name)
