@@ -22,6 +22,7 @@ from tests.cluster.asking import (
     HOST,
     alarms,
     assert_nothing_lost,
+    assert_one_owner,
     at_home,
     events,
     group,
@@ -35,7 +36,8 @@ from tests.cluster.harness import Cluster
 DATAGRAMS, RATE = 100_000, 4000
 NODES = (*HOST.values(), "node3.xiaofei.com")
 GROUP_PORT = "016464E1:02B6"  # 225.100.0.1:694 in /proc/net/udp
-PEERS = ("accepted",)  # what the nodes' own beats are counted as
+KEEPALIVE_S = 0.1
+OF_PEERS = {"accepted", "unproven"}  # what the nodes' own beats may be counted as
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +73,24 @@ def dropped(c: Cluster, node: str) -> int:
 
 @dataclass(slots=True)
 class Seen:
-    """What each node counted meanwhile, and what its kernel dropped."""
+    """What each node counted meanwhile, what its kernel dropped, and for how long."""
 
     counted: dict[str, Counter[str]] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
     def assert_each_in_one_class(self, said: Mapping[str, Any]) -> None:
-        """All that was sent was counted, as what it is; nothing else but the peer's own beats was."""
+        """All that was sent was counted, as what it is; nothing else but the peer's own beats was. Of those some count
+        as unproven, for a node that is addressed by a stranger answers it in every other beat."""
         for node, host in HOST.items():
-            got, lost = self.counted[node], self.dropped[node]
-            due = Counter(said["counted"][host])
+            got, lost, due = self.counted[node], self.dropped[node], Counter(said["counted"][host])
             assert due.total() == said["sent"]
-            hostile = Counter({name: n for name, n in got.items() if name not in PEERS})
-            assert hostile.total() <= said["sent"] <= hostile.total() + lost, (node, got, due, lost)
-            assert lost or hostile == due, (node, hostile - due, due - hostile)
+            of_peer = got.total() + lost - said["sent"]
+            assert abs(of_peer - self.seconds / KEEPALIVE_S) < 20, (node, of_peer, self.seconds)
+            if not lost:
+                surplus = got - due
+                assert not due - got, (node, due - got)
+                assert set(surplus) <= OF_PEERS and surplus.total() == of_peer, (node, surplus)
 
 
 @contextmanager
@@ -93,9 +99,11 @@ def counting(c: Cluster) -> Iterator[Seen]:
         time.sleep(1.2)  # pulse tells its counters once a second
         return {node: (counters(c, node), dropped(c, node)) for node in HOST}
 
-    seen, before = Seen(), look()
+    seen, before, begun = Seen(), look(), time.monotonic()
     yield seen
-    for node, (now, lost) in look().items():
+    after = look()
+    seen.seconds = time.monotonic() - begun
+    for node, (now, lost) in after.items():
         seen.counted[node] = now - before[node][0]
         seen.dropped[node] = lost - before[node][1]
 
@@ -141,37 +149,30 @@ def test_a_hundred_thousand_damaged_datagrams(c: Cluster) -> None:
         )) > 100  # fmt: skip
 
 
-def test_what_was_recorded_is_replayed(c: Cluster) -> None:
-    """At once: these beats were heard already."""
+@pytest.mark.parametrize("restart", [False, True], ids=["at-once", "after-a-restart"])
+def test_what_was_recorded_is_replayed(c: Cluster, restart: bool) -> None:
+    """These beats were heard already; or, for a node that was off meanwhile, they echo nothing that it ever said."""
     attack(c, "record", 3, "/tmp/kept")
+    if restart:
+        c.power_off("node1")
+        c.wait_served(by="node2")
+        c.power_on("node1")
+        at_home(c)
     with nothing_changes(c), counting(c) as seen:
         said = attack(c, "replay", "/tmp/kept", 20, 500)
     for node in HOST:
-        hostile = seen.counted[node].total() - seen.counted[node]["accepted"]
-        assert hostile + seen.dropped[node] == said["sent"]
-        assert seen.counted[node]["replayed"] + seen.counted[node]["own"] == hostile, seen.counted[node]
-
-
-def test_what_was_recorded_is_replayed_after_a_restart(c: Cluster) -> None:
-    """node1 was off meanwhile: for it nothing that was said before counts, whoever signed it."""
-    attack(c, "record", 3, "/tmp/kept")
-    c.power_off("node1")
-    c.wait_served(by="node2")
-    c.power_on("node1")
-    at_home(c)
-    with nothing_changes(c), counting(c) as seen:
-        said = attack(c, "replay", "/tmp/kept", 20, 500)
-    for node, kind in (("node1", "unproven"), ("node2", "replayed")):
-        hostile = seen.counted[node].total() - seen.counted[node]["accepted"]
-        assert hostile + seen.dropped[node] == said["sent"]
-        assert seen.counted[node][kind] + seen.counted[node]["own"] == hostile, seen.counted[node]
-        assert seen.counted[node][kind] > 100
+        got = seen.counted[node]
+        kind = "unproven" if restart and node == "node1" else "replayed"
+        print(node, dict(got))
+        assert set(got) <= {"own", "accepted", kind}, got
+        assert got["own"] + got[kind] + seen.dropped[node] >= said["sent"] and got[kind] > 100
+        assert abs(got.total() + seen.dropped[node] - said["sent"] - seen.seconds / KEEPALIVE_S) < 20
 
 
 def test_a_dead_owner_cannot_be_replayed_alive(c: Cluster) -> None:
     """Beats of the owner from before its power was lost: it is taken over all the same, and comes back all the same."""
     attack(c, "record", 3, "/tmp/kept")
-    line = f"{sys.executable} -m tests.cluster.attacker replay /tmp/kept 150 300"
+    line = f"{sys.executable} -m tests.cluster.attacker replay /tmp/kept 60 300"
     assert c.run("node3", "sh", "-c", f"setsid {line} >/tmp/replayed 2>&1 &").code == 0
     with judged(c):
         off = c.power_off("node1")["at"]
@@ -186,19 +187,24 @@ def test_a_dead_owner_cannot_be_replayed_alive(c: Cluster) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_who_has_the_key_and_hears_the_nonce_breaks_nothing_for_good(c: Cluster, seed: int) -> None:
-    """Whatever it makes the nodes believe: none of them dies, none breaks its own rules, and all is well afterwards."""
+def test_who_has_the_key_and_hears_the_nonce_kills_nobody(c: Cluster, seed: int) -> None:
+    """Whoever has the key can say what a node can say, and be believed until that node starts anew; but no daemon dies
+    of it or breaks its own rules."""
     before = {node: sorted(c.pids(node, "ours")) for node in HOST}
     with counting(c) as seen:
         said = attack(c, "forge", 5, 60, seed)
     print(said["sent"], {node: dict(seen.counted[node]) for node in HOST})
-    assert said["sent"] > 100
     for node in HOST:
-        assert seen.counted[node]["accepted"] + seen.counted[node]["own"] > 50, "it was believed"
+        assert seen.counted[node]["accepted"] > 50, "it was believed"
+        assert c.status(node)["node"] == HOST[node]
+    time.sleep(2)
+    assert {node: sorted(c.pids(node, "ours")) for node in HOST} == before, "neither daemon nor pulse died of it"
+    c.power_off("node2")
+    c.power_on("node2")
     at_home(c)
     until(lambda: not alarms(c, "node1") and not alarms(c, "node2"), 15)
-    assert {node: sorted(c.pids(node, "ours")) for node in HOST} == before, "neither daemon nor pulse died of it"
     assert group(c, "node2")["node"] == HOST["node1"]
+    assert_one_owner(c.watch(1))
     for node in HOST:
         text = (c.folder(node, "log") / "hbcored.err").read_text()
         assert "Traceback" not in text, text[-2000:]
