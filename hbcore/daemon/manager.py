@@ -185,8 +185,8 @@ class Manager:
         """Read all that pulse said, in order, before anything else may look at the time."""
         for message in self._pipe.drain():
             match message:
-                case pipe.Counts(datagrams, troubles, realtime):
-                    self._extra.counters, self._extra.troubles = datagrams, troubles
+                case pipe.Counts(datagrams, troubles, own, realtime):
+                    self._extra.counters, self._extra.troubles, self._extra.own = datagrams, troubles, own
                     self._extra.realtime = realtime
                 case pipe.Keys(keys):
                     self._hello = dataclasses.replace(self._hello, keys=keys)

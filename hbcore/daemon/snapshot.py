@@ -39,6 +39,7 @@ class Extra:
     key_bits: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
     troubles: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
     realtime: str = ""
     incarnation: int = 0
     alarms: dict[tuple[str, str], float] = field(default_factory=dict)  # (code, about) -> unix seconds it began
@@ -66,7 +67,7 @@ def snapshot(engine: Engine, extra: Extra, now_ns: int) -> schema.Status:
         "quorum": {"quorate": True, "votes": votes, "expected": 2, "mode": "classic"},
         "protection": {"level": worst, "holes": list(seen.values())},
         "nodes": [_node(world, name, extra, now_ns) for name in world.config.nodes],
-        "links": [_link(world, name, extra, now_ns) for name in world.peer.paths],
+        "links": [_link(world, name, extra, now_ns) for name in world.peer.paths if name not in extra.own],
         "groups": [_group(world, g, shields[g.name], now_ns) for g in world.groups.values()],
         "rules": [r for g in world.groups.values() if (r := _rule(world, g, now_ns))],
         "at": time.time(),

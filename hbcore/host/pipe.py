@@ -109,10 +109,14 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Once a second: datagrams by class, and what is wrong with each link ("" = nothing)."""
+    """Once a second: datagrams by class, and what is wrong with each link ("" = nothing).
+
+    `own`: ucast lines that name an address of this machine, harmless and no path to anybody.
+    """
 
     datagrams: dict[str, int]
     troubles: dict[str, tuple[str, dict[str, str]]]
+    own: tuple[str, ...]
     realtime: str
 
 

@@ -243,7 +243,8 @@ class Pulse:
     def _count(self) -> None:
         if self._child.pipe is not None:
             troubles = {name: (h.trouble, dict(h.details)) for name, h in self._links.health.items()}
-            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, self._realtime))
+            own = tuple(name for name, h in self._links.health.items() if h.own)
+            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, own, self._realtime))
 
     def _bye(self) -> None:
         """The last words again, in case a copy is lost."""
