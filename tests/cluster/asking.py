@@ -86,6 +86,11 @@ def logged(c: Cluster, node: str) -> str:
     return (c.folder(node, "log") / "ha-log").read_text()
 
 
+def both_hear(c: Cluster, timeout: float = 30.0) -> None:
+    """Returns when each node hears the other and is heard by it."""
+    until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2, timeout)
+
+
 def at_home(c: Cluster) -> None:
     """Returns when the service is on node1 and both nodes hear each other: faults are mended, orders taken back."""
     c.heal()
@@ -94,7 +99,7 @@ def at_home(c: Cluster) -> None:
             c.thaw(node)
         if state["power"] == "off":
             c.power_on(node)
-    until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2, 30)
+    both_hear(c)
     orders: list[tuple[str, dict[str, Any]]] = [("online", {"node": host}) for host in HOST.values()]
     orders += [(verb, {"group": GROUP}) for verb in ("group-start", "group-clear")]
     for verb, about in orders:

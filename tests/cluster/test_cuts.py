@@ -17,6 +17,7 @@ from tests.cluster.asking import (
     assert_nothing_lost,
     assert_one_owner,
     at_home,
+    both_hear,
     codes,
     group,
     heard,
@@ -75,7 +76,7 @@ def test_beats_are_cut_and_nothing_moves(
             time.sleep(0.5)
         assert_nothing_lost(c.report(cut))
         healed = c.heal()["at"]
-        until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2)
+        both_hear(c)
         time.sleep(1.5)
         assert_nothing_lost(c.report(healed))
     until(lambda: not why(c, "node2") and not alarms(c, "node2"))

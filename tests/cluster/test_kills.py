@@ -24,6 +24,7 @@ from tests.cluster.asking import (
     assert_nothing_lost,
     assert_one_owner,
     at_home,
+    both_hear,
     codes,
     group,
     heard,
@@ -97,7 +98,7 @@ def test_both_daemons_killed_at_once(c: Cluster) -> None:
         c.kill("node2", "daemon")
         for node in HOST:
             told(c, node, "daemon-resumed")
-        until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2)
+        both_hear(c)
         time.sleep(1)
         assert_nothing_lost(c.report(killed))
     assert web(c) == served and group(c, "node1")["node"] == HOST["node1"]
@@ -109,7 +110,7 @@ def test_a_killed_pulse_is_replaced_within_five_seconds(c: Cluster) -> None:
         killed = c.kill("node1", "pulse")["at"]
         until(lambda: c.pids("node1", "daemon") not in ([], daemon), 5)
         until(lambda: group(c, "node1")["state"] == "started", 5)
-        until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2, 5)
+        both_hear(c, 5)
         took = time.monotonic() - killed
         assert took < 5
         time.sleep(1)
@@ -134,7 +135,7 @@ def test_all_of_ours_killed_is_alarmed_and_a_new_start_adopts(c: Cluster) -> Non
         again = time.monotonic()
         start_again(c, "node1")
         until(lambda: group(c, "node1")["state"] == "started", 15)
-        until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2)
+        both_hear(c)
         told(c, "node1", "group-found")
         time.sleep(1)
         assert_nothing_lost(c.report(again))
@@ -193,7 +194,7 @@ def test_all_of_ours_frozen_for_eight_seconds(c: Cluster) -> None:
         assert "why-vip-answers" in why(c, "node2")
         assert_nothing_lost(c.report(frozen))
         thawed = c.thaw("node1")["at"]
-        until(lambda: [heard(c, node) for node in HOST] == ["two-way"] * 2)
+        both_hear(c)
         until(lambda: group(c, "node1")["state"] == "started")
         c.wait_served(by="node1")
         report = c.report(thawed)
