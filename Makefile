@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv lint test unit cluster tui demo lock clean
+.PHONY: help venv lint test unit cluster tui soak demo lock clean
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
@@ -23,6 +23,10 @@ test: ## all tests: unit, cluster (real daemons), tui (real terminal)
 unit cluster tui: ## one kind of tests (ARGS="-k word" picks some)
 	@scripts/setup test
 	@$(PYTEST) tests/$@ $(ARGS)
+
+soak: ## 20 failovers, 100 moves, 20 kills, and docs/measurements.md made of them (stops and resumes; ARGS=--fresh)
+	@scripts/setup test
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 lint: ## ruff, mypy --strict, and the walls between the rooms
 	@scripts/setup test
