@@ -30,7 +30,7 @@ class Bar(Static):
     def show(self, lines: Sequence[Cell]) -> None:
         if list(lines) == self.lines:
             return
-        layout = len(lines) != len(self.lines)
+        layout = len(lines) != len(self.lines) or self.styles.text_wrap == "wrap"  # then its height may differ
         self.lines = list(lines)
         self.display = bool(lines)
         ansi = self.app.current_theme.ansi

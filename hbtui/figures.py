@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "min": 60_000.0, "h": 3_600_000.0}
 
@@ -71,3 +71,12 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     if len(domains) != 1 or numeric or len(set(short.values())) != len(short):
         return {name: name for name in names}
     return short
+
+
+def shorten(text: str, short: Mapping[str, str]) -> str:
+    """A sentence with the short names of `short_names` in it; commands take them as well."""
+    names = sorted((name for name in short if short[name] != name), key=len, reverse=True)
+    if not any(name in text for name in names):
+        return text
+    pattern = r"(?<![\w.-])(" + "|".join(map(re.escape, names)) + r")(?![\w-])"
+    return re.sub(pattern, lambda found: short[found[0]], text)

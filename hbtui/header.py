@@ -16,6 +16,7 @@ from hbtui.spark import Run
 from hbtui.store import STALE_S, Source, health
 
 _HEALTH = {"ok": ("ok", "OK"), "degraded": ("warn", "DEGRADED"), "down": ("bad", "DOWN")}
+GAP = 2  # cells between what stands on the left and on the right
 _ROLE: dict[Role, str] = {"viewer": "VIEWER", "operator": "OPERATOR", "admin": "ADMIN"}
 
 
@@ -58,9 +59,9 @@ def top_line(sources: list[Source], current: Source, now: float, wall: float, gl
     said: list[Run] = []
     for name, (text, _), fresh in others:
         said += [("  ", "text"), (f"{name} ", "muted"), (text.partition(",")[0], "muted" if fresh else "warn")]
-    if width_of(tuple(said)) > room:
+    if width_of(tuple(said)) > room - GAP:
         said = [("  " + name, "muted" if fresh else "warn") for name, _, fresh in others]
-    if width_of(tuple(said)) > room:
+    if width_of(tuple(said)) > room - GAP:
         said = []
     runs += said
     if room < 0:  # very narrow: the age stays, the rest goes
@@ -137,10 +138,16 @@ def alarm_lines(status: Status, glyphs: Glyphs, lag: float, most: int, width: in
     """Worst first, newest first; the last line says how many more there are. A critical one fills its line."""
     ranked = sorted(status.alarms, key=lambda a: (a.severity != "critical", -a.since))
     lines: list[Cell] = []
+    short = figures.short_names([node.name for node in status.nodes])
     for alarm in ranked[:most]:
         tone = "alarm" if alarm.severity == "critical" else "warn"
         since = figures.duration(status.at + lag - alarm.since)
-        lines.append(((f" {glyphs.band} ", "bad" if tone == "alarm" else tone), (f" {alarm.text}  for {since} ", tone)))
+        lines.append(
+            (
+                (f" {glyphs.band} ", "bad" if tone == "alarm" else tone),
+                (f" {figures.shorten(alarm.text, short)}  for {since} ", tone),
+            )
+        )
     if len(ranked) > most and lines:
         lines[-1] = (*lines[-1], (f" +{len(ranked) - most} more: ! ", lines[-1][-1][1]))
     return [(*line, (" " * (width - width_of(line)), line[-1][1])) for line in lines]

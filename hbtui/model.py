@@ -78,6 +78,10 @@ class Model:
         status = self.status
         return figures.short_names([n.name for n in status.nodes]).get(node, node) if status else node
 
+    def shorten(self, text: str) -> str:
+        """A sentence with the nodes' short names."""
+        return figures.shorten(text, figures.short_names([n.name for n in self.status.nodes])) if self.status else text
+
     # --- the selection ---
 
     def selected_group(self) -> Group | None:
@@ -91,10 +95,10 @@ class Model:
         return groups[0] if len(groups) == 1 else None
 
     def selected_node(self) -> Node | None:
-        """The node under the cursor, or whose link is; else the one we look through."""
+        """The node under the cursor, or whose link is; none on a ping node; else the one we look through."""
         kind, _, name = self.selection.partition(":")
         status = self.status
-        if status is None:
+        if status is None or kind == "ping":
             return None
         if kind == "link":
             name = name.partition("/")[0]

@@ -121,7 +121,12 @@ def node_rows(status: Status, view: View) -> list[Row]:
         links = [link for link in status.links if link.peer == node.name]
         if view.keep is None or view.keep(node_fields(node)):
             rows.append(_node_row(status, view, node, links, short))
-            rows += note_rows(f"why:node:{node.name}", sayings(node.why), node.state not in ("online", "standby"), view)
+            rows += note_rows(
+                f"why:node:{node.name}",
+                figures.shorten(sayings(node.why), short),
+                node.state not in ("online", "standby"),
+                view,
+            )
             for link in links:
                 rows.append(_link_row(status, view, link))
                 rows += note_rows(f"why:{link_key(link)}", link.reason or "", True, view)
@@ -306,7 +311,7 @@ def _why_rows(group: Group, rule: Rule | None, short: Mapping[str, str], view: V
     parts += [said.text for resource in group.resources for said in resource.why]
     if view.folded(group.name) and not grave(group):
         return []
-    return note_rows(f"why:group:{group.name}", "; ".join(parts), grave(group), view)
+    return note_rows(f"why:group:{group.name}", figures.shorten("; ".join(parts), short), grave(group), view)
 
 
 def pin_sentence(rule: Rule, short: Mapping[str, str]) -> str:
@@ -337,7 +342,7 @@ def event_row(event: Event, view: View, short: Mapping[str, str]) -> Row:
     tone = SEVERITY.get(event.severity, "text")
     reason = f' "{event.actor.reason}"' if event.actor and event.actor.reason else ""
     when = cell(figures.clock(event.at), "muted")
-    text: Cell = ((glyph + " ", tone), (event.text, tone), (reason, "muted"))
+    text: Cell = ((glyph + " ", tone), (figures.shorten(event.text, short), tone), (reason, "muted"))
     by = actor_name(event)
     if view.width >= 100:
         node = cell(short.get(event.node, event.node), "muted")

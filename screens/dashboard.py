@@ -221,10 +221,13 @@ class Dashboard(Screen[None]):
             self.select(message.key)
 
     def on_descendant_focus(self) -> None:
-        focused = self.focused
-        if isinstance(focused, LiveTable) and focused.cursor_key:
-            self.select(focused.cursor_key)
+        self.take_cursor()
         self.paint_footer()
+
+    def take_cursor(self) -> None:
+        """What is under the cursor is selected, though the message that says so may still be on its way."""
+        if isinstance(self.focused, LiveTable) and self.focused.cursor_key:
+            self.select(self.focused.cursor_key)
 
     def select(self, key: str) -> None:
         if key != self.model.selection:

@@ -193,7 +193,8 @@ class PlanScreen(ModalScreen[bool]):
         if plan is None:
             return [((" ", "text"),)]
         if plan.refused is not None:
-            return [((say("tui-plan-refused", why=plan.refused.text), "bad"),), *self.command_lines(plan)]
+            said = say("tui-plan-refused", why=self.model.shorten(plan.refused.text))
+            return [*wrap(((said, "bad"),), self.about.size.width), *self.command_lines(plan)]
         most = max(4, self.size.height - 18)
         lines = [line for effect in plan.effects for line in self.effect_lines(effect)]
         if len(lines) > most:
@@ -206,14 +207,14 @@ class PlanScreen(ModalScreen[bool]):
             warnings.insert(0, say("tui-fence-why", node=self.model.short(self.action.node or "")))
         lines.append(())
         for warning in warnings:
-            lines += wrap(((" ! ", "warn"), (warning, "warn")), self.about.size.width)
+            lines += wrap(((" ! ", "warn"), (self.model.shorten(warning), "warn")), self.about.size.width)
         if self.action.verb in ("standby", "takeover"):
             lines.append(self.scope_line())
-        lines.append((("undo     ", "muted"), (plan.undo or "none", "text" if plan.undo else "warn")))
-        return lines + self.command_lines(plan)
+        undo = (("undo     ", "muted"), (plan.undo or "none", "text" if plan.undo else "warn"))
+        return [*lines, *wrap(undo, self.about.size.width), *self.command_lines(plan)]
 
     def command_lines(self, plan: Plan) -> list[Cell]:
-        return [(("command  ", "muted"), (plan.command, "text"))]
+        return wrap((("command  ", "muted"), (plan.command, "text")), self.about.size.width)
 
     def scope_line(self) -> Cell:
         runs: list[tuple[str, str]] = [("scope    ", "muted")]
@@ -238,7 +239,7 @@ class PlanScreen(ModalScreen[bool]):
             return [line]
         return [
             line,
-            *wrap(((" " * 11, "text"), (effect.said.text, "muted")), self.about.size.width),
+            *wrap(((" " * 11, "text"), (self.model.shorten(effect.said.text), "muted")), self.about.size.width),
         ]
 
     # --- progress ---

@@ -77,7 +77,7 @@ def _grammar() -> Parser:
     _acting(command("online")).add_argument("node", nargs="?", metavar="NODE", help=say("help-node"))
     group = _acting(command("group"))
     group.add_argument("act", choices=GROUP_ACTS, metavar="|".join(GROUP_ACTS))
-    group.add_argument("group", metavar="GROUP")
+    group.add_argument("group", metavar="GROUP", help=say("help-group-name"))
     group.add_argument("node", nargs="?", metavar="NODE", help=say("help-group-node"))
     fence = _acting(command("fence"))
     fence.add_argument("node", metavar="NODE", help=say("help-fence-node"))
@@ -112,14 +112,17 @@ def _split_scope(parser: Parser, found: argparse.Namespace) -> None:
 
 
 def _whole(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= value <= 1000:
         raise argparse.ArgumentTypeError(say("usage-range", given=text, least=1, most=1000))
     return value
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 3600:
         raise argparse.ArgumentTypeError(say("usage-range", given=text, least=0, most=3600))
     return value

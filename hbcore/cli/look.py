@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -36,7 +37,9 @@ def put_json(value: Any) -> None:
 
 
 def put_lines(lines: list[str]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    """On a terminal no wider than it is; anywhere else a line stays a line."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    sys.stdout.write("".join(f"{line}\n" for line in show.fit(lines, width)))
     sys.stdout.flush()
 
 
@@ -55,11 +58,12 @@ async def events(args: argparse.Namespace, target: Target, ask: Ask | None) -> i
     since = moment(args.since, time.time()) if args.since else None
     async with connect(target, tool="hbctl", ask=ask) as client:
         found = await client.events(since, args.limit)
+    width = max((len(event.node) for event in found), default=0)
     for event in found:
         if args.json:
             put_json(event)
         else:
-            put_lines([show.event_line(event)])
+            put_lines([show.event_line(event, width)])
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -154,7 +155,8 @@ def _groups(status: Status, paint: Paint) -> list[str]:
     lines = []
     for head, group in zip(heads, status.groups, strict=True):
         lines += [head, *itertools.islice(parts, len(group.resources))]
-        notes = [say("show-wanted-stopped")] if group.wanted == "stopped" else []
+        told = any("stopped-by-operator" in said.code for said in group.why)
+        notes = [say("show-wanted-stopped")] if group.wanted == "stopped" and not told else []
         notes += [say("show-why", text=said.text) for said in group.why]
         if group.weight_why is not None:
             notes.append(say("show-weight", weight=group.weight, text=group.weight_why.text))
@@ -203,7 +205,8 @@ def plan_lines(plan: Plan, paint: Paint) -> list[str]:
     if plan.refused is not None:
         return [say("show-refused", text=plan.refused.text)]
     lines = [say("show-plan", command=plan.command or plan.action)]
-    lines += table([_effect(effect) for effect in plan.effects], paint)
+    for head, effect in zip(table([_effect(e) for e in plan.effects], paint), plan.effects, strict=True):
+        lines += [head, *([f"    {effect.said.text}"] if effect.said else [])]
     if not plan.effects:
         lines.append("  " + say("show-nothing"))
     lines += [say("show-warning", text=warning.text) for warning in plan.warnings]
@@ -213,14 +216,29 @@ def plan_lines(plan: Plan, paint: Paint) -> list[str]:
 
 
 def _effect(effect: Effect) -> Row:
-    place = f"{effect.node} -> {effect.to}" if effect.node and effect.to else effect.node or effect.to or ""
+    place = " -> ".join(name for name in (effect.node, effect.to) if name and name != effect.subject)
     outage = say("show-outage", time=millis(effect.outage_ms)) if effect.outage_ms is not None else ""
-    return effect.kind, effect.subject, place, outage, effect.said.text if effect.said else ""
+    return effect.kind, effect.subject, place, outage
 
 
-def event_line(event: Event) -> str:
+def fit(lines: Iterable[str], width: int) -> list[str]:
+    """Lines longer than `width` (0: as long as they are) go on below, further in."""
+    fitted: list[str] = []
+    for line in lines:
+        if width and len(line) > width:
+            inner = " " * (len(line) - len(line.lstrip()) + 4)
+            wrapped = textwrap.wrap(
+                line, width, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
+            )
+            fitted += wrapped
+        else:
+            fitted.append(line)
+    return fitted
+
+
+def event_line(event: Event, node_width: int = 0) -> str:
     mark = {"info": " ", "warning": "!", "error": "x"}[event.severity]
-    return f"{stamp(event.at)} {mark} {event.node}  {event.text}{actor_text(event.actor)}"
+    return f"{stamp(event.at)} {mark} {event.node:<{node_width}}  {event.text}{actor_text(event.actor)}"
 
 
 def actor_text(actor: Actor | None) -> str:

@@ -43,6 +43,24 @@ async def test_standby_shows_effects_first_and_y_applies_that_plan() -> None:
             assert verbs(it) == ["standby", "online"]
 
 
+async def test_a_key_right_after_the_cursor_means_the_row_under_it() -> None:
+    async with window(WIDE) as it:
+        await it.shows("1 Nodes")
+        nodes = it.app.dashboard.tables["nodes"]
+        nodes.select(f"node:{TWO}")  # its message has not arrived when the key does
+        it.app.action_standby()
+        await it.shows("Standby node2")
+
+
+async def test_a_ping_node_is_no_node_to_steer() -> None:
+    async with window(WIDE) as it:
+        await it.shows("1 Nodes")
+        it.app.dashboard.tables["nodes"].select("ping:192.168.100.254")
+        await it.press("s")
+        await it.pilot.pause(0.3)
+        assert not isinstance(it.app.screen, PlanScreen)
+
+
 async def test_enter_and_escape_are_harmless() -> None:
     async with window(WIDE) as it:
         for leave in ("enter", "escape"):

@@ -50,6 +50,12 @@ async def test_narrow_shows_the_same_in_less_room() -> None:
         await it.shows("1 Nodes")
 
 
+async def test_no_line_is_left_empty_where_a_longer_one_was() -> None:
+    async with window(WIDE) as it:
+        await it.pilot.resize_terminal(*NARROW)
+        await it.until(lambda: len(it.lines) == 24 and "1 Nodes" in it.lines[2])
+
+
 async def test_trouble_is_spelled_out() -> None:
     for size in (WIDE, NARROW):
         async with window(size, troubled()) as it:

@@ -163,6 +163,8 @@ def test_each_line_becomes_its_action(served: Served, words: list[str], want: di
         (["stauts"], 2, "did you mean status?"),
         (["group", "mvoe", "vip"], 2, "did you mean move?"),
         (["standby", "--timeout", "0"], 2, "0 is not between"),
+        (["standby", "--timeout", "x"], 2, "x is not between"),
+        (["events", "--limit", "x"], 2, "x is not between"),
         (["status", "--socket", "x/y", "--host", "z"], 2, "not both"),
         (["status", "--host", "-oProxyCommand=x"], 2, ""),
         (["status", "--host=-oProxyCommand=x"], 2, "is no target"),

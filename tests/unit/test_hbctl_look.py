@@ -12,7 +12,7 @@ from hbcore.cli import show
 from hbcore.cli.look import changes, moment
 from hbcore.cli.names import resolve
 from hbcore.control.client import ControlError
-from hbcore.control.schema import Actor, Alarm, Event, Ping, Rule, Said, Value
+from hbcore.control.schema import Actor, Alarm, Effect, Event, Ping, Plan, Rule, Said, Value
 from tests.unit.backend import status
 
 NOW = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))
@@ -92,6 +92,43 @@ def test_an_event_names_who_and_the_tools_own_words_in_brackets() -> None:
     assert show.event_line(event) == (
         "2026-11-22 12:00:00 ! node1  node1 goes standby  by xiaofei (hbctl, 192.0.2.7): update"
     )
+
+
+def test_events_stand_in_columns() -> None:
+    events = [Event(id=1, at=NOW, node=node, code="c", text="is up", severity="info") for node in ("n1", "node-two")]
+    first, second = (show.event_line(event, 8) for event in events)
+    assert first.index("is up") == second.index("is up")
+
+
+def test_long_lines_go_on_below_further_in_and_lose_nothing() -> None:
+    line = "  hole H6: " + "everything of ours " * 12
+    fitted = show.fit([line, "short"], 80)
+    assert all(len(part) <= 80 for part in fitted) and len(fitted) > 3 and fitted[-1] == "short"
+    assert all(part.startswith(("      every", "      o")) for part in fitted[1:-1])
+    assert " ".join(fitted[:-1]).split() == line.split()
+    assert show.fit([line], 0) == [line], "into a pipe a line stays a line"
+
+
+def test_what_the_planner_says_stands_below_the_effect() -> None:
+    effects = [
+        Effect(kind="move", subject="web", node="n1", to="n2", outage_ms=16.4),
+        Effect(kind="mode", subject="n1", node="n1", said=Said(code="c", text="takes nothing")),
+    ]
+    plan = Plan(
+        action="standby", generation=1, effects=effects, warnings=[], undo="hbctl online n1", refused=None, level=2,
+        command="hbctl standby n1",
+    )  # fmt: skip
+    assert show.plan_lines(plan, PLAIN) == [
+        "hbctl standby n1", "  move  web  n1 -> n2  ~16.4 ms outage", "  mode  n1", "    takes nothing",
+        "  undo: hbctl online n1",
+    ]  # fmt: skip
+
+
+def test_an_operators_stop_is_said_once() -> None:
+    why = [Said(code="why-stopped-by-operator", text="stopped by the operator")]
+    stopped = msgspec.structs.replace(status().groups[0], wanted="stopped", state="stopped", why=why)
+    text = "\n".join(show.status_lines(msgspec.structs.replace(status(), groups=[stopped]), PLAIN, 0.0))
+    assert text.count("stopped by") == 1
 
 
 def test_changes_name_what_came_and_went() -> None:

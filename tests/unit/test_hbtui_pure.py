@@ -87,6 +87,14 @@ def test_short_names_only_where_they_stay_distinct() -> None:
     assert figures.short_names(["n1", "n2"]) == {"n1": "n1", "n2": "n2"}
 
 
+def test_sentences_take_short_names_only_for_whole_names() -> None:
+    short = figures.short_names([ONE, TWO])
+    assert figures.shorten(f"{ONE}: run `hbctl online {TWO}`.", short) == "node1: run `hbctl online node2`."
+    for kept in (f"my{ONE}", f"www.{ONE}", f"{ONE}-old", f"x-{ONE}", "node1"):
+        assert figures.shorten(kept, short) == kept
+    assert figures.shorten("a.x and a.y", figures.short_names(["a.x", "a.y"])) == "a.x and a.y"
+
+
 # --- filter ---
 
 FIELDS = {"name": "db/postgres", "state": "failed", "node": "hb2", "home": "hb1", "moved": "yes", "kind": "group"}
@@ -254,6 +262,14 @@ def test_the_age_is_never_dropped_from_the_top_line(width: int) -> None:
         assert cell_len(text) <= width
     if width >= 100:
         assert "OPERATOR" in text and "ssh node1" in text and "node2 reconnecting in" in text
+
+
+@pytest.mark.parametrize("width", range(60, 130))
+def test_the_other_nodes_keep_their_distance(width: int) -> None:
+    source = Source("x", phase="live", role="admin", node=ONE, transport="local", status=two_nodes(), received=100.0)
+    other = Source("y", phase="live", role="admin", node=TWO, status=two_nodes(), received=100.0)
+    text = "".join(t for t, _ in header.top_line([source, other], source, 100.3, 0.0, UNICODE, width))
+    assert "ADMIN" not in text or "  ADMIN" in text, text
 
 
 def test_alarms_worst_first_and_counted() -> None:
