@@ -216,6 +216,8 @@ class Engine:
         for group in world.groups.values():
             word = peer.word(group.number)
             control = world.controls.get(group.facts.control)
+            if word is not None and word.digest == group.digest and group.agreed != group.written:
+                group.agreed = group.written
             if word is None or control is None:
                 continue
             answered_ns = event.at_ns - word.control_age_ms * 1_000_000
@@ -225,8 +227,6 @@ class Engine:
             elif answered_ns - group.peer_control_ns >= world.lease.keepalive_ns // 2:  # another answer, not the same
                 group.peer_control_beats += 1
                 group.peer_control_ns = answered_ns
-            if word.digest == group.digest and group.agreed != group.written:
-                group.agreed = group.written
 
     def _note_peer(self, now_ns: int) -> None:
         """Say it when the peer is heard otherwise than before."""
@@ -309,9 +309,7 @@ class Engine:
         """Write what changed; whoever waits for the disk waits for this number."""
         stored = self.world.stored()
         groups = self.world.groups.values()
-        if stored == self._stored and not any(g.barrier == -1 or g.release_barrier == -1 for g in groups):
-            pass
-        else:
+        if stored != self._stored or any(-1 in (g.barrier, g.release_barrier) for g in groups):
             self._stored = stored
             self._persists += 1
             out.append(Persist(self._persists, stored))
