@@ -135,6 +135,7 @@ class HbApp(App[int]):
             return self.demo is not None
         if not key.mutates:
             return True
+        self.dashboard.take_cursor()
         why = self.model.forbidden()
         if why == "tui-viewer":
             return False
@@ -175,7 +176,6 @@ class HbApp(App[int]):
         self.push_screen(PlanScreen(self.model, action))
 
     def _propose_node(self, verb: str) -> None:
-        self.dashboard.take_cursor()
         node = self.model.selected_node()
         if node is None:
             self.notify(say("tui-select-node"), markup=False)
@@ -185,7 +185,6 @@ class HbApp(App[int]):
         self.propose(Action(verb=verb, node=node.name, confirm_off=verb == "fence"))
 
     def _propose_group(self, verb: str) -> None:
-        self.dashboard.take_cursor()
         group = self.model.selected_group()
         if group is None:
             self.notify(say("tui-select-group"), markup=False)
@@ -211,7 +210,6 @@ class HbApp(App[int]):
         self._propose_group("group-clear")
 
     def action_move(self) -> None:
-        self.dashboard.take_cursor()
         group, names = self.model.selected_group(), self._targets_for_move()
         if group is None or not names:
             self.notify(say("tui-select-group" if group is None else "tui-no-other-node", group=""), markup=False)

@@ -12,7 +12,7 @@ from rich.cells import cell_len, chop_cells
 from hbtui.spark import Run
 
 MOST_INDENT = 12
-_TOKENS = re.compile(r"\s+|\S+")
+_TOKENS = re.compile(r"\s+|\d[\d.]* (?:us|ms|s|min|h|bit)\b\S*|\S+")  # a figure stays with its unit
 
 
 def wrap(runs: tuple[Run, ...], width: int) -> list[tuple[Run, ...]]:

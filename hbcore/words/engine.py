@@ -144,7 +144,7 @@ SENTENCES: dict[str, str] = {
     "not-two-way": "{node} does not hear this node now, so it cannot be told",
     "no-other-node": "{group} could not go to {other}: {why}. To stop it: `hbctl group stop {group}`",
     "nothing-to-move": "{node} has no {scope} groups to give away",
-    "all-here-already": "{node} has all of them already",
+    "all-here-already": "nothing to take over: all of it is on {node} already",
     "cannot-move": "{group} cannot go to {node}: {why}",
     "no-such-group": "there is no group {group}; there are: {known}",
     "no-such-node": "there is no node {node}; there are: {known}",

@@ -38,12 +38,12 @@ def svg_of(screen: str, size: tuple[int, int]) -> str:
 
 def take(folder: Path) -> None:
     def shoot(tmux: Tmux, name: str) -> None:
-        time.sleep(1.2)  # the last repaint, and the toasts' end is not waited for
+        time.sleep(1.2)  # all that moved has been painted
         (folder / f"{name}.svg").write_text(svg_of(tmux.screen(colours=True), tmux.size))
         print(f"{name}: {tmux.size[0]}x{tmux.size[1]}")
 
     with Cluster() as c:
-        sockets = [c.socket("node1"), c.socket("node2")]
+        sockets = [c.socket("node2"), c.socket("node1")]  # node2 is looked at: it lives on
         with Tmux(sockets, WIDE) as wide, Tmux(sockets, NARROW) as narrow:
             c.start()
             c.wait_served(by="node1", timeout=40)

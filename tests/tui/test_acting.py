@@ -48,6 +48,7 @@ async def test_a_key_right_after_the_cursor_means_the_row_under_it() -> None:
         await it.shows("1 Nodes")
         nodes = it.app.dashboard.tables["nodes"]
         nodes.select(f"node:{TWO}")  # its message has not arrived when the key does
+        assert it.app.check_action("fence", ()) is True, "node2 is not the node that is looked through"
         it.app.action_standby()
         await it.shows("Standby node2")
 

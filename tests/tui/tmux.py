@@ -70,7 +70,7 @@ class Tmux:
         return done.stdout
 
     def screen(self, colours: bool = False) -> str:
-        return self._tmux("capture-pane", "-p", *(["-e"] if colours else []))
+        return self._tmux("capture-pane", "-p", *(["-e", "-N"] if colours else []))
 
     def press(self, *keys: str) -> None:
         """By tmux's names: s, Escape, Down."""

@@ -144,6 +144,8 @@ def test_wrap_loses_nothing_and_stays_inside(runs: list[tuple[str, str]], width:
 def test_wrap_hangs_under_the_label() -> None:
     lines = wrap((("label    ", "muted"), ("one two three four five six", "text")), 27)
     assert ["".join(t for t, _ in line) for line in lines] == ["label    one two three four", "         five six"]
+    lines = wrap((("! ", "warn"), ("it stays there for 8 h at most", "text")), 23)
+    assert ["".join(t for t, _ in line) for line in lines] == ["! it stays there for ", "  8 h at most"]
 
 
 # --- rows ---
