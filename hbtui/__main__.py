@@ -69,8 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger().addHandler(logging.NullHandler())  # a library's complaint must not land on the screen
     from hbcore.control.client import ControlError
     from hbcore.control.schema import Role
+    from hbtui import hangup
     from hbtui.app import run
 
+    hangup.watch(sys.stdout.fileno())
     try:
         role: Role | None = "viewer" if arguments.viewer else None
         return run(targets, glyphs, demo=arguments.demo is not None, role=role, no_color="NO_COLOR" in os.environ)

@@ -103,6 +103,19 @@ def test_starts_shows_and_quits() -> None:
         assert ALT_OFF in terminal.out and MOUSE_OFF in terminal.out
 
 
+def test_it_ends_when_its_terminal_is_gone() -> None:
+    """Not its controlling terminal, so nobody sends SIGHUP: what is left of a killed tmux, or of a lost session."""
+    with node() as (socket, _):
+        terminal = Terminal(str(socket))
+        try:
+            terminal.until(b"httpd")
+            os.close(terminal.master)
+            assert terminal.process.wait(10) == 129
+        finally:
+            terminal.process.kill()
+            terminal.process.wait()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_leave_the_terminal_as_it_was(number: signal.Signals) -> None:
     with node() as (socket, _), Terminal(str(socket)) as terminal:
