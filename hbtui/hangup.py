@@ -1,7 +1,6 @@
-"""The terminal may vanish (a closed window, a killed tmux, a lost SSH session): then the program ends, whatever it
-does.
+"""The terminal may vanish (a closed window, a killed tmux, a lost SSH session): then the program ends.
 
-Owns that one watch. Invariant: after the terminal is gone the process lives for GRACE_S at most. Textual alone would go on:
+Owns that one watch. Invariant: after the terminal is gone the process lives for GRACE_S at most. Textual alone goes on:
 its input thread spins on the closed terminal and its painting waits for a writer that has died.
 Must not know the app.
 """

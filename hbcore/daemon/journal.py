@@ -38,7 +38,10 @@ class Journal:
     def write(self, note: Note) -> Event:
         """Make an event of a note, keep it, log it, tell it."""
         now = time.time()
-        text = say(note.code, **dict(note.args))
+        args = dict(note.args)
+        if "why" in args:
+            args["why"] = say(f"cause-{args['why']}")
+        text = say(note.code, **args)
         actor = shown(note.actor) if note.actor else None
         fields = {
             "id": self._next, "at": now, "node": self._node, "code": note.code, "text": text,

@@ -172,10 +172,11 @@ def _protection(world: World, group: Group, extra: Extra, now_ns: int) -> Protec
 def _group(world: World, group: Group, shield: Protection, now_ns: int) -> dict[str, object]:
     definition = group.definition
     at = whereabouts(world, group)
+    state = _state(world, group, at, now_ns)
     return {
         "name": group.name,
-        "state": _state(world, group, at, now_ns),
-        "node": at or None,
+        "state": state,
+        "node": (at or None) if state != "stopped" else None,
         "prefer": list(definition.prefer),
         "protection": shield,
         "why": _why(world, group, at, now_ns),

@@ -114,7 +114,7 @@ class World:
         """Code of what keeps the group from a planned move to the peer, "" = nothing."""
         state = self.peer.state(now_ns)
         if state is not Peer.TWO_WAY:
-            return "peer-left" if state is Peer.BYE else "peer-not-two-way"
+            return {Peer.BYE: "peer-left", Peer.LOST: "peer-lost"}.get(state, "peer-not-two-way")
         if self.standby(self.peer.name, now_ns) or self.peer.words.mode is Mode.STANDBY:
             return "peer-standby"
         if self.peer.words.mode is not Mode.ONLINE:

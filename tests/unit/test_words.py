@@ -14,6 +14,7 @@ from hbcore.engine.engine import PEER_NOTES
 from hbcore.words import _PARTS, CATALOGUE, say
 
 ROOT = Path(__file__).resolve().parents[2] / "hbcore"
+ENGINE = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "engine").glob("*.py"))
 CALLS = {"note", "Note", "Refused", "said", "say", "alarm", "ControlError", "LabError", "LinkError", "Told"}
 
 
@@ -72,6 +73,8 @@ def test_what_the_engine_gives_as_reasons_has_words() -> None:
             reasons |= set(re.findall(r'begin_stop\(now_ns, [\w.]+, "([a-z-]+)"', text))
     reasons -= {"why-not"}
     assert reasons and not {r for r in reasons if f"why-{r}" not in CATALOGUE}
+    stops = {r for r in reasons if re.search(rf'begin_stop\([^)]*"{r}"', ENGINE)} | set(classic.FINAL)
+    assert stops and not {r for r in stops if f"cause-{r}" not in CATALOGUE}
     assert {code for code, _ in PEER_NOTES.values()} <= set(CATALOGUE)
     assert {f"asked-{verb}" for verb in planner.PLANS} <= set(CATALOGUE)
     assert {f"why-{code}" for code in classic.FINAL} <= set(CATALOGUE)
