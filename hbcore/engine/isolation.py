@@ -30,8 +30,9 @@ class Control:
             self.steady_from_ns = sent_ns
         self.asked_ns = max(self.asked_ns, sent_ns)
         self.rtt_ns = at_ns - sent_ns
-        self.suspended = False
-        self.both_no_since_ns = 0
+        if self.ok(at_ns):  # not the late answer to an old request, sent on when ARP was answered at last
+            self.suspended = False
+            self.both_no_since_ns = 0
 
     def broken(self, now_ns: int) -> None:
         """Own stall or carrier change: what was steady has to prove itself again."""

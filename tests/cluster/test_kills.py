@@ -272,8 +272,8 @@ def test_sigterm_to_both_leaves_nothing_behind(c: Cluster) -> None:
         c.kill("node2", "pulse", "TERM")
         until(lambda: heard(c, "node1") == "left")
         c.kill("node1", "pulse", "TERM")
+        until(lambda: not c.pids("node1", "ours") and not c.pids("node2", "ours"))
         for node in HOST:
-            until(lambda node=node: not c.pids(node, "ours"))  # type: ignore[misc]
             assert not has_address(c, node) and not web(c, node)
 
 
@@ -305,7 +305,8 @@ def test_an_address_removed_by_hand_is_back_with_arp_within_200_ms(c: Cluster) -
         removed = c.run("node1", "sh", "-c", script)
         assert removed.code == 0, removed
         told(c, "node1", "address-gone", after)
-        c.wait_served(by="node1", steady=0.3)
+        time.sleep(0.3)
+        c.wait_served(by="node1", steady=0.2)
         c.do("capture_stop")  # writes what is left of it
         arp = announced(Path(file), float(removed.out)) - float(removed.out)
         took.append(round(arp * 1000, 1))
