@@ -300,13 +300,21 @@ class Heart:
         self._sent[self._seq] = now_ns
         while len(self._sent) > SENT_KEPT:
             self._sent.popitem(last=False)
-        life = self._candidate[1] if self._candidate else self._lives[self._current] if self._current else None
+        life = self._echoed()
         frame = Frame(self._cluster, self._me, self._incarnation, self._generation, self._seq, self.nonce)
         if life is not None:
             age_us = min(2**32 - 1, max(0, now_ns - life.heard_ns) // 1000)
             frame = replace(frame, your_nonce=life.nonce, echo_seq=life.seq, echo_age_us=age_us)
         age_ms = min(65535, max(0, now_ns - self._alive_ns) // 1_000_000)
         return [Send(Beat(frame, replace(self._words, engine_age_ms=age_ms)))]
+
+    def _echoed(self) -> Life | None:
+        """Whose nonce the next beat echoes: the present life's; every other time that of one which wants to prove
+        itself, so that strangers with the key cannot come between two nodes that hear each other."""
+        present = self._lives[self._current] if self._current else None
+        if self._candidate and (present is None or self._seq % 2):
+            return self._candidate[1]
+        return present
 
     def say_bye(self, now_ns: int) -> list[PulseEffect]:
         """One more copy of the last words: sent a few times before a clean exit."""
