@@ -84,7 +84,8 @@ class Rule:
     """An operator's word, replicated by the beats until the peer has this `version` (Lamport clock; ties: by name).
 
     kind "mode": subject a node, value "online" | "standby". kind "run": subject a group, value "started" | "stopped".
-    kind "pin": subject a group, value a node or "". `expires_s`, `at_s`: unix seconds, 0 = never.
+    kind "pin": subject a group, value a node or "". kind "clear": subject a group, value "cleared"; each new version
+    makes both nodes forget what they hold against the group. `expires_s`, `at_s`: unix seconds, 0 = never.
     """
 
     kind: str

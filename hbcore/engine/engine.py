@@ -68,6 +68,9 @@ class Engine:
                 group.token = Token(old.epoch, old.mine)
                 group.failed = old.failed and resumed
                 group.failbacks, group.manual, group.agreed = old.failbacks, old.manual, old.agreed
+            group.cleared = max(
+                (r.version for r in stored.rules if (r.kind, r.subject) == ("clear", group.name)), default=0
+            )
             groups[definition.name] = group
         controls = {name: Control(name, lease) for name in config.pings}
         self.world = World(me, config, lease, peer, groups, controls, RuleBook(stored.rules), version=version)
@@ -95,6 +98,7 @@ class Engine:
         out: list[Effect] = []
         concerned = self._concerned(event)
         self._take(now_ns, event, out)
+        planner.obey_clears(self.world, now_ns)
         for _ in range(ROUNDS):
             before = self._signature()
             for group in concerned:

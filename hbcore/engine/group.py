@@ -101,7 +101,8 @@ class Group:
     """`released`: my last word about it was a release nobody took yet. `barrier`, `release_barrier`: numbers of the
     Persist that its start, its release wait for (0 = none). `settled`: alone for long enough, with control ok (O7).
     `contested`: the peer held it too. `unplanned`: this node took it because the peer was lost. `written`: the
-    definition of this node's files, `digest` its own; `definition`: the one it runs by. `number`: its name in beats.
+    definition of this node's files, `digest` its own; `definition`: the one it runs by. `cleared`: version of the
+    operator's last clear that was obeyed. `number`: its name in beats.
     """
 
     definition: GroupDef
@@ -116,6 +117,7 @@ class Group:
     agreed: GroupDef | None = None
     failed: bool = False
     manual: bool = False
+    cleared: int = 0
     failbacks: tuple[int, ...] = ()
     released: bool = False
     unplanned: bool = False

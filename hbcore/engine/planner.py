@@ -105,8 +105,6 @@ def run(world: World, tickets: dict[int, Ticket], event: Asked, now_ns: int) -> 
         )
     if order.verb == "fence":
         world.peer.fenced_incarnation = world.peer.incarnation
-    if order.verb == "group-clear":
-        _forget(world.groups[order.group], now_ns)
     about = order.group or order.node or world.me
     args = (("verb", order.verb), ("about", about), ("scope", order.scope))
     world.notes.append(Note(f"asked-{order.verb}", args, "info", NOTE_KIND.get(order.verb, "other"), about, actor))
@@ -144,8 +142,17 @@ def _is_at(world: World, group: Group, node: str) -> bool:
     return here_idle and (word is None or word.state in (State.STOPPED, State.FAILED))
 
 
+def obey_clears(world: World, now_ns: int) -> None:
+    """`group clear` is a rule, so that both nodes forget, whichever was told."""
+    for group in world.groups.values():
+        rule = world.book.get("clear", group.name)
+        if rule is not None and rule.version > group.cleared:
+            group.cleared = rule.version
+            _forget(group, now_ns)
+
+
 def _forget(group: Group, now_ns: int) -> None:
-    """Clear: failures, a damped failback and a blocked stop are forgotten; the state is asked anew."""
+    """Failures, a damped failback and a blocked stop are forgotten; the state is asked anew."""
     group.failed = group.manual = False
     group.failbacks = ()
     for member in group.members:
@@ -334,8 +341,11 @@ def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
     pinned = world.pin(group.name, now_ns)
     if pinned:
         lines.append(Line("rule", group.name, pinned, "", -1, "pin-goes", (("node", pinned),)))
+    word = world.peer.word(group.number)
     if group.failed or any(m.failures for m in group.members):
         lines.append(Line("rule", group.name, world.me, "", -1, "failures-go"))
+    if word is not None and (word.failed or word.state is State.BLOCKED):
+        lines.append(Line("rule", group.name, world.peer.name, "", -1, "failures-go"))
     if group.manual:
         lines.append(Line("rule", group.name, world.me, "", -1, "failback-again"))
     home, at = world.home(group), whereabouts(world, group)
@@ -343,9 +353,10 @@ def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
         lines.append(Line("move", group.name, at, home, outage_ns(group), "by-failback"))
     if not lines:
         raise Refused("nothing-to-clear", group=group.name)
-    homeward = lines[-1].kind == "move" and not world.cannot_peer(group, now_ns)
-    expect = ((group.name, home),) if homeward else ()
-    return Plan(order, tuple(lines), level=1, sets=(("pin", group.name, "", 0),), expect=expect)
+    obstacle = world.cannot_here(group, now_ns) if home == world.me else world.cannot_peer(group, now_ns)
+    expect = ((group.name, home),) if lines[-1].kind == "move" and not obstacle else ()
+    sets = (("pin", group.name, "", 0), ("clear", group.name, "cleared", 0))
+    return Plan(order, tuple(lines), level=1, sets=sets, expect=expect)
 
 
 def _fence(world: World, order: Order, now_ns: int) -> Plan:

@@ -102,9 +102,14 @@ class _Kind(StrEnum):
     MODE = "mode"
     RUN = "run"
     PIN = "pin"
+    CLEAR = "clear"
 
 
-_VALUES = {_Kind.MODE: ("", "online", "standby"), _Kind.RUN: ("", "started", "stopped")}  # a pin's: a node's name or ""
+_VALUES = {  # a pin's: a node's name or ""
+    _Kind.MODE: ("", "online", "standby"),
+    _Kind.RUN: ("", "started", "stopped"),
+    _Kind.CLEAR: ("", "cleared"),
+}
 
 
 class _Rule(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
