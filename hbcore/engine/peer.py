@@ -60,7 +60,6 @@ class PeerView:
     heard_ns: int = 0
     two_way_ns: int = 0
     two_way_since_ns: int = 0
-    one_way_since_ns: int = 0
     incarnation: int = 0
     words: Words = field(default_factory=Words)
     said: dict[int, GroupWord] = field(default_factory=dict)

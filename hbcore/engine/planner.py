@@ -67,10 +67,8 @@ class Plan:
 class Ticket:
     """An order under way. `done`: every expectation was met."""
 
-    number: int
     begun_ns: int
     expect: tuple[tuple[str, str], ...]
-    mode: tuple[str, bool] | None = None
     done_ns: int = 0
     missing: list[tuple[str, Args]] = field(default_factory=list)
 
@@ -110,7 +108,7 @@ def run(world: World, tickets: dict[int, Ticket], event: Asked, now_ns: int) -> 
     world.notes.append(Note(f"asked-{order.verb}", args, "info", NOTE_KIND.get(order.verb, "other"), about, actor))
     while len(tickets) >= MAX_TICKETS:
         del tickets[min(tickets)]
-    tickets[event.ticket] = Ticket(event.ticket, now_ns, todo.expect)
+    tickets[event.ticket] = Ticket(now_ns, todo.expect)
 
 
 def settle(world: World, tickets: dict[int, Ticket], now_ns: int) -> None:

@@ -113,7 +113,6 @@ REFUSED: dict[str, str] = {
     "site": "refused-site",
     "weight": "refused-site",
 }
-MEDIA = frozenset({"bcast", "udp", "serial", "mcast6", "ucast6", "rds", "tipc", "mcast", "ucast"})
 KNOWN = HONOURED | IDLE.keys() | REFUSED.keys()
 # Words that are good heartbeat, or a good neighbour's, under another name than one would guess by spelling.
 MEANT = {

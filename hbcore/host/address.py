@@ -170,8 +170,3 @@ def gateway(device: str) -> str:
     except (OSError, ValueError):
         return ""
     return min(found, default=(0, ""))[1]
-
-
-def hides_address(device: str) -> bool:
-    """Whether `arp_ignore` makes this host deny its own addresses: a probe of them proves nothing (safety.md 5)."""
-    return sysctl.get(device, "arp_ignore") == 8

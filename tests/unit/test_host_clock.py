@@ -1,4 +1,4 @@
-"""The clock, stalls, and what is asked of the scheduler: against the real kernel."""
+"""The clock, and what is asked of the scheduler: against the real kernel."""
 
 from __future__ import annotations
 
@@ -44,25 +44,6 @@ def test_a_stamp_from_the_future_is_now_and_the_floor_holds() -> None:
         clock.received_ns(clock.unix_ns() - 3600 * SECOND, floor) == floor
     )  # the wall clock was set forward meanwhile
     assert clock.received_ns(clock.unix_ns(), floor + SECOND) <= clock.now_ns()
-
-
-def test_stall() -> None:
-    stall = clock.Stall(20 * MS)
-    now = clock.now_ns()
-    assert stall.late(now - 5 * MS, now) is None
-    assert stall.late(now - 30 * MS, now) == (now - 30 * MS, now)
-    assert stall.slept_ns() == 0
-
-
-def test_a_machine_that_slept_shows_once() -> None:
-    """As if the machine had slept 2 s since the last look: the clocks were that much closer together then."""
-    stall = clock.Stall(20 * MS)
-    stall._apart_ns -= 2 * SECOND
-    now = clock.now_ns()
-    begun, ended = stall.late(now - MS, now) or (0, 0)  # the timer itself was in time: it runs by the other clock
-    assert ended == now
-    assert abs(ended - begun - 2 * SECOND) < 10 * MS
-    assert stall.late(now - MS, now) is None
 
 
 def inside(body: str, *, limit: int | None = None, userns: bool = False) -> str:
