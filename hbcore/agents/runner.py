@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from hbcore.agents import capture
+from hbcore.agents import capture, orphans
 from hbcore.agents.lookup import INIT_DIR, Missing, find_script
 from hbcore.agents.script import Result, Run, environment
 from hbcore.agents.verdict import Kind
@@ -31,7 +31,7 @@ _CERTAIN_OR_NOT = {Outcome.OK: "script-done", Outcome.RUNNING: "script-running",
 class AddressKeeper(Protocol):
     """What the host offers for addresses (host.address.Addresses)."""
 
-    async def up(self, wanted: Address, not_after_ns: int = 0) -> Finding: ...
+    async def up(self, wanted: Address, not_after_ns: int = 0, valid_s: int | None = None) -> Finding: ...
 
     async def down(self, wanted: Address) -> Finding: ...
 
@@ -63,15 +63,26 @@ class Runner:
         self._now_ns = now_ns
         self._say = say
         self._output_dir = output_dir
+        self._orphans = output_dir.with_name("scripts")
+        self._orphans.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._environment = environment(node, config_dir, logs or {})
         self._running: dict[int, Run] = {}
         self._turn: dict[str, asyncio.Lock] = {}
 
-    async def run(self, op_id: int, resource: Resource, operation: str, timeout_ns: int, not_after_ns: int = 0) -> Done:
+    async def run(
+        self,
+        op_id: int,
+        resource: Resource,
+        operation: str,
+        timeout_ns: int,
+        not_after_ns: int = 0,
+        valid_s: int | None = None,
+    ) -> Done:
         """`operation`: start | stop | status. Different resources run side by side, one resource's operations in order.
 
         start and stop give OK, FAILED, UNKNOWN (timeout, killed) or LATE (`not_after_ns`, 0 = none, had passed: nothing
-        was done); status gives RUNNING, STOPPED or UNKNOWN. `timeout_ns` counts from when it is its turn.
+        was done); status gives RUNNING, STOPPED or UNKNOWN. `timeout_ns` counts from when it is its turn. `valid_s`: an
+        address started is taken off by the kernel then, unless it is refreshed; None: never.
         """
         if operation not in ("start", "stop", "status"):
             raise ValueError(operation)
@@ -80,7 +91,7 @@ class Runner:
             if not_after_ns and self._now_ns() > not_after_ns:
                 finding: Finding = (Outcome.LATE, "resource-late", {"resource": resource.name})
             elif resource.agent == _ADDRESS:
-                finding = await self._address(resource, operation, timeout_ns, not_after_ns)
+                finding = await self._address(resource, operation, timeout_ns, not_after_ns, valid_s)
             else:
                 finding = await self._script(op_id, resource, operation, timeout_ns)
         outcome, code, args = finding
@@ -94,6 +105,10 @@ class Runner:
         run.kill()
         return True
 
+    def end_orphans(self) -> int:
+        """End what a former daemon left running. To be called before anything is asked; how many there were."""
+        return len(orphans.end(self._orphans))
+
     def trim(self) -> None:
         """Cut what services print that were left with our file as their stdout. Call it now and then."""
         with contextlib.suppress(OSError), os.scandir(self._output_dir) as entries:
@@ -101,11 +116,13 @@ class Runner:
                 if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size > capture.ROOM:
                     os.truncate(entry.path, 0)
 
-    async def _address(self, resource: Resource, operation: str, timeout_ns: int, not_after_ns: int) -> Finding:
+    async def _address(
+        self, resource: Resource, operation: str, timeout_ns: int, not_after_ns: int, valid_s: int | None
+    ) -> Finding:
         wanted = resource.address
         assert wanted is not None, "an address resource has an address"
         asked: dict[str, Callable[[], Awaitable[Finding]]] = {
-            "start": lambda: self._addresses.up(wanted, not_after_ns),
+            "start": lambda: self._addresses.up(wanted, not_after_ns, valid_s),
             "stop": lambda: self._addresses.down(wanted),
             "status": lambda: self._addresses.look(wanted),
         }
@@ -124,7 +141,7 @@ class Runner:
         kind = Kind.LSB if path.parent == self._init_dir else Kind.HEARTBEAT
         run = self._running[op_id] = Run(path, kind, resource.args, operation, self._environment)
         try:
-            result = await run.result(timeout_ns, capture.path_for(self._output_dir, resource.name))
+            result = await run.result(timeout_ns, capture.path_for(self._output_dir, resource.name), self._orphans)
         finally:
             del self._running[op_id]
         return result.outcome, *_told(result, path, operation, timeout_ns)

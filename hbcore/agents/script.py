@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hbcore.agents import verdict
+from hbcore.agents import orphans, verdict
 from hbcore.agents.capture import Capture
 from hbcore.agents.verdict import Kind
 from hbcore.engine.events import Outcome
@@ -84,8 +84,8 @@ class Run:
         self._killed = True
         self._kill_group()
 
-    async def result(self, timeout_ns: int, keep: Path | None = None) -> Result:
-        """Run it. `keep`: the file that a start's output goes to (see capture)."""
+    async def result(self, timeout_ns: int, keep: Path | None = None, noted: Path | None = None) -> Result:
+        """Run it. `keep`: the file that a start's output goes to (see capture). `noted`: where to note it (orphans)."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
         out = Capture(keep if self._operation == "start" else None)
@@ -96,6 +96,8 @@ class Run:
             except OSError as error:
                 why = errno.errorcode.get(error.errno or 0, "EIO")
                 return Result(self._unrun(), None, _since(begun), "", why)
+            if noted is not None:
+                orphans.note(noted, process.pid)
             in_time = await self._ended(process, timeout_ns / 1e9, (out, err))
             if in_time and not self._killed:
                 return self._judged(process.returncode, out, err, begun)
@@ -106,6 +108,8 @@ class Run:
         finally:
             if self._process is not None and self._process.returncode is None:
                 self._kill_group()  # we were cancelled: nobody would ever look after it
+            if self._process is not None and noted is not None:
+                orphans.forget(noted, self._process.pid)
             if err is not out:
                 err.close()
             out.close()

@@ -131,12 +131,15 @@ class Alarm(Struct, frozen=True, kw_only=True):
 
 
 class Value(Struct, frozen=True, kw_only=True):
-    """A timing or policy value: whose choice it is, and heartbeat's own default where the files left it out."""
+    """A timing or policy value: whose choice it is; where the files left it out, the profile it comes from and
+    heartbeat's own default.
+    """
 
     option: str
     value: str
     source: Literal["file", "ours"]
     heartbeats: str | None = None
+    profile: str | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):

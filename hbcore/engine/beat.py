@@ -100,10 +100,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service interface of the sender: its MAC and base IPv4 address, so that address answers can be told apart."""
+    """A service interface of the sender: its MAC and base address, so that address answers can be told apart."""
 
     mac: bytes  # 6 bytes
-    ip: str  # "" where the interface has none
+    ip: str  # IPv4, or where the interface has none IPv6, or ""
 
 
 @dataclass(frozen=True, slots=True)

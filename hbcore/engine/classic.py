@@ -14,7 +14,7 @@ from hbcore.engine.beat import Stand, Verdict
 from hbcore.engine.config import SECOND
 from hbcore.engine.group import Group, Phase, Then
 from hbcore.engine.placement import damped, place
-from hbcore.engine.table import Act, Inputs, Peer, Row, Vip, decide
+from hbcore.engine.table import Act, Inputs, Peer, Row, Vip, control_lasts, decide
 from hbcore.engine.world import World
 
 HEAVY_GRACE_NS = 5 * SECOND  # O7: an isolated heavy group is stopped after this
@@ -27,6 +27,7 @@ def evaluate(world: World, group: Group, now_ns: int) -> None:
             return
         tokens.adopt(world, group, now_ns)
     inputs = world.inputs(group, now_ns)
+    before = group.standing
     _watch_peer(world, group, inputs, now_ns)
     if not world.leaving:
         tokens.learn(world, group, inputs, now_ns)
@@ -34,7 +35,12 @@ def evaluate(world: World, group: Group, now_ns: int) -> None:
     if world.leaving:
         _leave(world, group, now_ns)
         return
-    row = decide(group.owner, world.inputs(group, now_ns))
+    chosen = _choose(world, group, now_ns)
+    if group.phase is Phase.PROBING:
+        return
+    if chosen or group.standing != before:
+        inputs = world.inputs(group, now_ns)
+    row = decide(group.owner, inputs)
     group.row = row.name
     if group.owner:
         OWNER_ACTS[row.act](world, group, inputs, now_ns)
@@ -98,6 +104,19 @@ def _release_now(world: World, group: Group, i: Inputs) -> bool:
 FINAL = frozenset({"lapsed", "isolated", "one-way-claim", "peer-answers"})
 
 
+def _choose(world: World, group: Group, now_ns: int) -> bool:
+    """At rest a group goes by this node's files, or, while the peer's differ, by the definition both had last. True
+    where that is another one now: host and network are to be asked about what would start, long before it has to.
+    """
+    definition = group.agreed if group.agreed is not None and world.mismatch(group) else group.written
+    if group.phase is not Phase.IDLE or not group.stopped or definition == group.definition:
+        return False
+    group.use(definition)
+    if not group.probed():
+        group.enter(Phase.PROBING, now_ns)
+    return True
+
+
 def _leave(world: World, group: Group, now_ns: int) -> None:
     """SIGTERM: stop what runs, then give it away."""
     if group.phase in (Phase.RUNNING, Phase.STARTING, Phase.SHUT, Phase.FOUND):
@@ -121,9 +140,12 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         return
     where = place(world, group, now_ns)
     if where.node == world.me:
-        unseen = i.peer in (Peer.LOST, Peer.ONE_WAY) and i.vip not in (Vip.FREE, Vip.NONE)
-        if group.phase in (Phase.IDLE, Phase.FOUND) and not unseen and may_start(world, group, now_ns):
-            _start(world, group, now_ns)
+        unheard = i.peer in (Peer.LOST, Peer.ONE_WAY) or world.peer.left_long_ago(now_ns)
+        unseen = unheard and (i.vip not in (Vip.FREE, Vip.NONE) or not control_lasts(i))
+        if unseen:
+            _leave_to_peer(world, group, i, now_ns)
+        elif group.phase in (Phase.IDLE, Phase.FOUND) and may_start(world, group, now_ns):
+            group.begin_start(now_ns)
     elif where.node is None:
         if group.phase in tokens.ACTIVE:
             group.begin_stop(now_ns, Then.KEEP, where.code)
@@ -154,14 +176,6 @@ def _hand_over(world: World, group: Group, code: str, now_ns: int) -> None:
     group.begin_stop(now_ns, Then.RELEASE, code)
 
 
-def _start(world: World, group: Group, now_ns: int) -> None:
-    """Start by this node's files, or, while the peer's differ, by the definition both had last."""
-    definition = group.agreed if group.agreed is not None and world.mismatch(group) else group.written
-    if definition != group.definition and not group.running_members():
-        group.use(definition)
-    group.begin_start(now_ns)
-
-
 def _reopen_or_stop(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     """After a lapse only a two-way beat from after it, of a peer that neither holds nor claims, opens again."""
     clean = (
@@ -177,6 +191,16 @@ def _reopen_or_stop(world: World, group: Group, i: Inputs, now_ns: int) -> None:
 def _await_lapse(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     if group.phase is Phase.SHUT:
         _reopen_or_stop(world, group, i, now_ns)
+    else:
+        _leave_to_peer(world, group, i, now_ns)
+
+
+def _leave_to_peer(world: World, group: Group, i: Inputs, now_ns: int) -> None:
+    """Heard one way only, without the control it would need to start: the right goes to a peer that has one (O6)."""
+    word = world.peer.word(group.number)
+    able = word is not None and word.control is Verdict.OK and i.peer_ready
+    if able and group.phase is Phase.IDLE and i.control is Verdict.NO and i.peer is Peer.ONE_WAY and i.one_way_steady:
+        _pass_on(world, group, "isolated-handover", now_ns)
 
 
 def _yield(world: World, group: Group, i: Inputs, now_ns: int) -> None:
@@ -198,7 +222,7 @@ def _stop_first(group: Group, then: Then, code: str, now_ns: int) -> None:
 
 
 def _cut_off(world: World, group: Group, i: Inputs, now_ns: int) -> None:
-    if group.phase in tokens.ACTIVE:
+    if group.phase in (*tokens.ACTIVE, Phase.SHUT):
         _hand_over(world, group, "isolated-handover", now_ns)
     elif group.phase is Phase.IDLE and not world.cannot_peer(group, now_ns):
         _pass_on(world, group, "isolated-handover", now_ns)
@@ -246,9 +270,16 @@ def blocked_claim(world: World, group: Group, i: Inputs, now_ns: int) -> str:
     word = world.peer.word(group.number)
     last_held = word is not None and word.stand is Stand.HOLDS
     behind = not world.preferred(group) and not last_held and not i.fenced
-    if behind and now_ns < world.peer.lost_at_ns() + world.lease.deadtime_ns:
+    if behind and _free_for_ns(world, i, now_ns) < world.lease.deadtime_ns:
         return "less-preferred-waits"
     return ""
+
+
+def _free_for_ns(world: World, i: Inputs, now_ns: int) -> int:
+    """For how long the more preferred node could have claimed: since the loss, or since D without being heard (S3)."""
+    if i.peer is Peer.ONE_WAY:
+        return world.peer.not_two_way_ns(now_ns) - world.lease.deadtime_ns
+    return now_ns - world.peer.lost_at_ns()
 
 
 def _claim(world: World, group: Group, i: Inputs, now_ns: int) -> None:
@@ -259,11 +290,12 @@ def _claim(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         group.note("claiming", "warning", "move", row=group.row)
         return
     looked = i.vip is Vip.NONE or i.fenced or group.probing.round_begun_ns >= group.claim_ns
-    if now_ns - group.claim_ns < world.lease.claim_ns or not looked:
-        return
+    heard_since = i.fenced or world.network_proved_ns(group, now_ns) >= group.claim_ns
+    if now_ns - group.claim_ns < world.lease.claim_ns or not looked or not heard_since:
+        return  # what was silent before the claim is silent because nobody has it, only if this network worked since
     if world.pin(group.name, now_ns) == world.peer.name:
         world.book.put("pin", group.name, "", now_s=world.unix_s(now_ns), by=world.me)
-    tokens.take(world, group, max(group.token.epoch, tokens.peer_epoch(world, group)) + 1, now_ns)
+    tokens.take(world, group, max(group.token.epoch, tokens.peer_epoch(world, group)) + 1, now_ns, group.row)
     group.unplanned = not world.preferred(group)
     group.manual = group.manual or damped(world, group, now_ns)
     group.note("taken-over", "warning", "move", peer=world.peer.name)

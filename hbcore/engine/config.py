@@ -15,11 +15,22 @@ MS = 1_000_000
 SECOND = 1_000_000_000
 
 
+DIRECTORS = ("ldirectord", "ipvsadm")
+
+
 class Weight(StrEnum):
     """Whether a group may run twice for a moment (safety.md 1)."""
 
     LIGHT = "light"
     HEAVY = "heavy"
+
+
+class Guard(StrEnum):
+    """Whether the kernel gates a group's addresses (safety.md 6)."""
+
+    AUTO = "auto"  # where the kernel can, and says so where it cannot
+    REQUIRED = "required"  # hbcored does not start where the kernel cannot
+    OFF = "off"
 
 
 class Severity(StrEnum):
@@ -48,22 +59,29 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Nanoseconds. Relations (safety.md 1): L + W + h + slack <= D, initdead >= deadtime."""
+    """Nanoseconds; left as they are: profile standard. What follows from them is `lease`'s alone.
+
+    The last three are the profile's share in the lease: W, the least slack, and the longest L (0: 0.6 D).
+    """
 
     keepalive_ns: int = 100 * MS
     warntime_ns: int = 250 * MS
     deadtime_ns: int = 500 * MS
     initdead_ns: int = 12 * SECOND
     deadping_ns: int = 500 * MS
+    ticket_ns: int = 50 * MS
+    slack_ns: int = 50 * MS
+    longest_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A value the files left out: what applies here, and what heartbeat would have used."""
+    """A value the files left out: what applies here and by which profile, and what heartbeat would have used."""
 
     option: str
     ours: str
     heartbeats: str
+    profile: str = "standard"
 
 
 class Media(StrEnum):
@@ -91,7 +109,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An IPv4 address resource as written; None means: found from the subnet's interface."""
+    """An address resource as written; None means: found from the subnet's interface.
+
+    `ip`: IPv4, or IPv6 in its canonical form, which has no broadcast; a link-local one comes with its device.
+    """
 
     ip: str
     prefix: int | None = None
@@ -129,14 +150,34 @@ class GroupDef:
     weight_why: str = "weight-unknown-agent"
     weight_of: str = ""
     where: Where = Where("")
+    guard: Guard = Guard.AUTO
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         return tuple(r.address for r in self.resources if r.address is not None)
 
+    @property
+    def can_be_gated(self) -> bool:
+        """safety.md 6: a heavy group is not gated without a watchdog, one without an address has nothing to gate."""
+        return self.weight is Weight.LIGHT and bool(self.addresses)
+
+    @property
+    def gated(self) -> bool:
+        """The kernel's guard has its addresses, where the kernel can."""
+        return self.can_be_gated and self.guard is not Guard.OFF
+
+    @property
+    def director(self) -> bool:
+        """An LVS director: its packets must pass to real servers that have the address too (safety.md 6)."""
+        return any(r.kind in DIRECTORS for r in self.resources)
+
     def digest(self) -> int:
-        """32-bit digest of what the group *is* (not where it was written), to compare nodes."""
-        text = repr((self.name, self.prefer, self.resources, self.weight))
+        """32-bit digest of what the group *is* (not where it was written), to compare nodes.
+
+        A guard nobody asked for leaves it as it was: a node of an older version shares the definition.
+        """
+        asked = () if self.guard is Guard.AUTO else (self.guard,)
+        text = repr((self.name, self.prefer, self.resources, self.weight, *asked))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 

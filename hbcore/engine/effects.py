@@ -25,7 +25,9 @@ class Held:
     """A group whose lease pulse keeps. `control`: the ping node that proves its network, "" = none configured.
 
     `alone`: any neighbour is proof enough (settled, suspended, or the peer left). `word`: the group's number in beats.
-    `light`: pulse takes its addresses off when nobody manages them any more.
+    `light`: it serves by its addresses alone, and pulse takes them off when nobody manages them any more.
+    `gated`: the kernel's guard has them.
+    `opened_ns`: when the right to open the gate was last given; 0 = never here (found running): then it is only kept.
     """
 
     group: str
@@ -33,11 +35,18 @@ class Held:
     control: str
     alone: bool
     light: bool
+    gated: bool = False
+    opened_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
+    """All leases that run. `unsure`: groups of which a new daemon does not know yet whether they run here; a lease that
+    pulse has for them goes on.
+    """
+
     held: tuple[Held, ...]
+    unsure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class StoredGroup:
     failbacks: tuple[int, ...] = ()  # unix seconds of failbacks after an unplanned loss
     manual: bool = False  # damped: failback waits for the operator
     agreed: GroupDef | None = None  # definition both nodes had last
+    used: GroupDef | None = None  # what it runs by, None: this node's files
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import assert_never
 
 from hbcore.engine import classic, planner, speech, tokens
 from hbcore.engine.beat import Stand, State, Verdict, Words
-from hbcore.engine.config import SECOND, ClusterConfig
-from hbcore.engine.effects import Announce, Effect, Gone, Held, Hold, Note, Persist, Prove, Say, Stored
+from hbcore.engine.config import SECOND, ClusterConfig, GroupDef
+from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Prove, Say, Stored
 from hbcore.engine.events import (
     Abandoned,
     AddressGone,
@@ -23,9 +23,11 @@ from hbcore.engine.events import (
     Done,
     Event,
     Facts,
+    Guarded,
     Heard,
     Lapsed,
     Leave,
+    Listened,
     Persisted,
     Probed,
     Seen,
@@ -60,6 +62,7 @@ class Engine:
         lease = lease_of(config.timing)
         paths = {link.name: Path(link.name, link.media.value) for link in config.links}
         peer = PeerView(config.peer_of(me), config.timing, lease, born_ns or now_ns, paths, heard_ns)
+        peer.began_ns = now_ns
         kept = {g.name: g for g in stored.groups}
         groups = {}
         for definition in config.groups:
@@ -68,6 +71,8 @@ class Engine:
                 group.token = Token(old.epoch, old.mine)
                 group.failed = old.failed and resumed
                 group.failbacks, group.manual, group.agreed = old.failbacks, old.manual, old.agreed
+                if resumed and old.used is not None:  # what runs is asked, kept and stopped by what it was started by
+                    group.use(old.used)
             group.cleared = max(
                 (r.version for r in stored.rules if (r.kind, r.subject) == ("clear", group.name)), default=0
             )
@@ -84,7 +89,7 @@ class Engine:
         self._probes = 0
         self._said: Words | None = None
         self._said_ns = 0
-        self._held: tuple[Held, ...] = ()
+        self._hold = Hold(())
         self._gone = False
         self._peer_was = peer.state(now_ns)
         self._shape: object = None
@@ -92,22 +97,34 @@ class Engine:
 
     # -- the funnel ----------------------------------------------------------------------------------------------------
 
-    def step(self, now_ns: int, event: Event) -> list[Effect]:
-        """Take one fact; return what is to be done, in order."""
-        self.trace.append((now_ns, event))
+    def step(self, now_ns: int, *events: Event) -> list[Effect]:
+        """Take what happened; return what is to be done, in order.
+
+        All that waits is given at once: nobody is judged before everything queued was read (design 4), or a daemon that
+        was stopped for a while would call a peer lost on the oldest of its beats.
+        """
         out: list[Effect] = []
-        concerned = self._concerned(event)
-        self._take(now_ns, event, out)
+        if now_ns - self._deadline_ns > self.world.lease.deadtime_ns // 2:
+            self._lengthen(self._deadline_ns, now_ns)  # this daemon was stopped; pulse may not have told yet
+        concerned: dict[str, Group] = {}
+        for event in events:
+            self.trace.append((now_ns, event))
+            concerned |= self._concerned(event)
+            self._take(now_ns, event, out)
         planner.obey_clears(self.world, now_ns)
-        for _ in range(ROUNDS):
+        deaf = self.world.deaf(now_ns)
+        if deaf:
+            self._lengthen(self.world.listened_ns, now_ns)
+        for _ in range(0 if deaf else ROUNDS):
             before = self._signature()
-            for group in concerned:
+            for group in concerned.values():
                 classic.evaluate(self.world, group, now_ns)
             self._persist(now_ns, out)
             self._advance(now_ns, out)
             if self._signature() == before:
                 break
-        self._look(now_ns, out)
+        if not deaf:  # an owner that cannot renew must not look like a rival, whose questions hold the other back
+            self._look(now_ns, out)
         self._tell_pulse(now_ns, out)
         self._leave(now_ns, out)
         self._note_peer(now_ns)
@@ -117,16 +134,21 @@ class Engine:
         self._deadline_ns = self._next(now_ns)
         return out
 
-    def _concerned(self, event: Event) -> list[Group]:
+    def _concerned(self, event: Event) -> dict[str, Group]:
         """The groups an event can be news for: the results of one operation or probe are about its own only."""
-        groups = self.world.groups.values()
+        groups = self.world.groups
         match event:
             case Done(op):
-                return [g for g in groups if any(m.op == op for m in g.members)]
+                return {name: g for name, g in groups.items() if any(m.op == op for m in g.members)}
             case Probed(probe):
-                return [g for g in groups if g.probing.asked == probe]
+                return {name: g for name, g in groups.items() if g.probing.asked == probe}
             case _:
-                return list(groups)
+                return groups
+
+    @property
+    def definitions(self) -> tuple[GroupDef, ...]:
+        """What the groups run by here now; the host is looked at, guarded and refreshed by these."""
+        return tuple(group.definition for group in self.world.groups.values())
 
     def next_deadline(self) -> int:
         """When to send a Tick at the latest (ns)."""
@@ -149,6 +171,7 @@ class Engine:
             case Heard():
                 self._heard(now_ns, event)
             case Answered(ping, sent_ns, at_ns):
+                world.listened_ns = max(world.listened_ns, at_ns)
                 if control := world.controls.get(ping):
                     control.answered(sent_ns, at_ns)
             case Probed():
@@ -161,14 +184,20 @@ class Engine:
                 self._persisted = max(self._persisted, number)
                 if error:
                     world.notes.append(Note("persist-failed", (("error", error),), "error", "failure"))
+            case Listened(at_ns):
+                world.listened_ns = max(world.listened_ns, at_ns)
             case Stalled(from_ns, to_ns):
-                self._stalled(from_ns, to_ns, now_ns)
-            case Lapsed(name, at_ns):
+                world.listened_ns = max(world.listened_ns, to_ns)
+                self._stalled(from_ns, to_ns)
+            case Lapsed(name, at_ns, refused):
                 if held := world.groups.get(name):
-                    tokens.lapse(held, at_ns, now_ns)
+                    tokens.lapse(world, held, at_ns, now_ns, refused=refused)
+            case Guarded(trouble):
+                self._guarded(trouble)
             case AddressGone(ip, _):
                 for group in world.groups.values():
-                    if group.address_gone(ip, now_ns):
+                    running = group.phase is Phase.RUNNING  # one that is shut was taken off by pulse
+                    if group.address_gone(ip, now_ns) and running:
                         group.note("address-gone", "warning", "failure", ip=ip)
             case Abandoned(released):
                 for name, epoch in released:
@@ -198,6 +227,7 @@ class Engine:
 
     def _heard(self, now_ns: int, event: Heard) -> None:
         world, peer = self.world, self.world.peer
+        world.listened_ns = max(world.listened_ns, event.at_ns)
         before = peer.state(now_ns)
         if peer.hear(event):
             world.notes.append(Note("peer-restarted", (("node", peer.name),), kind="node", about=peer.name))
@@ -242,7 +272,8 @@ class Engine:
 
     def _probed(self, now_ns: int, event: Probed, out: list[Effect]) -> None:
         world = self.world
-        suspect = world.peer.state(now_ns) is not Peer.TWO_WAY
+        two_way = world.peer.state(now_ns) is Peer.TWO_WAY
+        veto = event.begun_ns >= world.peer.lost_at_ns()  # before it is LOST, an owner that answers is as it should be
         for group in world.groups.values():
             probing = group.probing
             if not event.probe or probing.asked != event.probe:
@@ -252,8 +283,8 @@ class Engine:
                 continue
             word = world.peer.word(group.number)
             runs_there = word is not None and word.stand is Stand.HOLDS and word.state is State.STARTED
-            expected = runs_there and not suspect and event.begun_ns > group.since_ns
-            probing.take(event, world.peer_macs, world.own_macs, suspect=suspect, expected=expected)
+            expected = runs_there and two_way and event.begun_ns > group.since_ns
+            probing.take(event, world.peer_macs, world.own_macs, veto=veto, expected=expected)
             probing.slow_down(now_ns)
             if probing.machine and group.holding:
                 out.append(Prove(group.name, "base", event.begun_ns))
@@ -262,28 +293,47 @@ class Engine:
             if group.owner:
                 classic.looked_as_owner(world, group, now_ns)
 
-    def _stalled(self, from_ns: int, to_ns: int, now_ns: int) -> None:
+    def _lengthen(self, from_ns: int, to_ns: int) -> None:
         """Own trouble only ever lengthens: silence, control and probes start over."""
         world = self.world
         world.peer.stalled(from_ns, to_ns)
         for control in world.controls.values():
-            control.broken(now_ns)
+            control.broken(to_ns)
         for group in world.groups.values():
             group.probing.forget()
-        args = (("ms", str((to_ns - from_ns) // 1_000_000)),)
-        world.notes.append(Note("stalled", args, "warning", "node", world.me))
+
+    def _stalled(self, from_ns: int, to_ns: int) -> None:
+        world = self.world
+        self._lengthen(from_ns, to_ns)
+        if to_ns - from_ns > world.lease.keepalive_ns:  # shorter: pulse could not read all that came, and says so often
+            args = (("ms", str((to_ns - from_ns) // 1_000_000)),)
+            world.notes.append(Note("stalled", args, "warning", "node", world.me))
+
+    def _guarded(self, trouble: str) -> None:
+        world = self.world
+        if trouble == "lost":
+            world.notes.append(Note("guard-lost", (), "error", "failure", world.me))
+        elif trouble:
+            world.notes.append(Note("guard-none", (("error", trouble),), "warning", "failure", world.me))
+        elif world.guard not in ("", "unknown"):
+            world.notes.append(Note("guard-restored", (), "info", "other", world.me))
+        world.guard = trouble
 
     def _seen(self, now_ns: int, event: Seen) -> None:
         world = self.world
         for group in world.groups.values():
             if event.ip not in group.probing.ips or event.mac in world.own_macs:
                 continue
+            peers = event.mac in world.peer_macs or not world.peer_macs  # never heard: it may be the other node
+            claiming = peers and group.phase is Phase.CLAIMING
             if event.kind == "probe":
-                rival = event.mac in world.peer_macs and group.phase is Phase.CLAIMING
-                if rival and not world.preferred(group):
+                if claiming and not world.preferred(group):
                     group.backoff_ns = now_ns + world.lease.deadtime_ns
-            elif group.holding and event.mac not in world.peer_macs:
-                group.conflict(now_ns, event.mac)
+            elif group.holding:
+                if event.mac not in world.peer_macs:
+                    group.conflict(now_ns, event.mac)
+            elif claiming:
+                group.claim_ns = now_ns  # it is taken: look again
 
     def _carrier(self, device: str, up: bool, now_ns: int) -> None:
         world = self.world
@@ -346,6 +396,8 @@ class Engine:
         self._look_ns = now_ns + HEALTHY_PROBE_NS
         suspect = state is not Peer.TWO_WAY or world.peer.silent_ns(now_ns) >= 2 * lease.keepalive_ns
         for group in world.groups.values():
+            if self._mute(group, now_ns):
+                continue
             probing = group.probing
             at_work = group.owner and group.phase is not Phase.IDLE
             calm = self._proved(group, now_ns) if at_work else not suspect
@@ -364,16 +416,29 @@ class Engine:
                 self._probes += 1
                 out.append(probe)
 
+    def _mute(self, group: Group, now_ns: int) -> bool:
+        """It may not claim: it just released, or its control has not answered for long. A silence would prove nothing,
+        and who asks looks like a rival.
+        """
+        if group.owner or group.holding:
+            return False
+        if self.world.just_released(group, now_ns):
+            return True
+        control = self.world.controls.get(group.facts.control)
+        if control is None or control.verdict(now_ns) is not Verdict.NO:
+            return False
+        return now_ns - control.asked_ns >= 2 * self.world.lease.deadtime_ns
+
     def _proved(self, group: Group, now_ns: int) -> bool:
         """A control that answers is proof enough; with one answer late, others are asked in time."""
         control = self.world.controls.get(group.facts.control)
         return control is None or now_ns < control.late_at_ns()
 
     def _tell_pulse(self, now_ns: int, out: list[Effect]) -> None:
-        held = speech.held(self.world)
-        if held != self._held:
-            self._held = held
-            out.append(Hold(held))
+        hold = Hold(speech.held(self.world), speech.unsure(self.world))
+        if hold != self._hold:
+            self._hold = hold
+            out.append(hold)
         words = speech.words(self.world, now_ns)
         urgent = self._said is None or speech.weighty(words) != speech.weighty(self._said)
         if urgent or now_ns - self._said_ns >= self.world.lease.keepalive_ns * 4 // 5:

@@ -113,7 +113,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Somebody else's ARP about a virtual IP of ours. kind: "announce" (says it has it) | "probe" (asks for it)."""
+    """Somebody else's ARP or NDP about a virtual IP of ours. kind: "announce" (says it has it) | "probe" (asks)."""
 
     device: str
     ip: str
@@ -147,11 +147,26 @@ class Stalled:
 
 
 @dataclass(frozen=True, slots=True)
+class Listened:
+    """Pulse had read all there was, and nobody had said anything: it does not stand still."""
+
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lapsed:
-    """Pulse could not renew the lease of a group in time."""
+    """Pulse could not renew the lease of a group in time. `refused`: by the kernel, so pulse was late, not alone."""
 
     group: str
     at_ns: int
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """The kernel's guard: "" it stands, "lost": somebody removed it, else an errno's name: this kernel gives none."""
+
+    trouble: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +214,5 @@ class Tick:
 
 Event = (
     Wall | Facts | Heard | Answered | Probed | Seen | Done | Persisted | Stalled | Lapsed | AddressGone | Carrier
-    | Abandoned | Asked | Leave | Tick
+    | Abandoned | Guarded | Listened | Asked | Leave | Tick
 )  # fmt: skip

@@ -9,7 +9,7 @@ itself.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hbcore.engine.beat import Stand, State
@@ -22,6 +22,7 @@ START_TIMEOUT_NS = 60 * SECOND
 STOP_TIMEOUT_NS = 60 * SECOND
 STATUS_TIMEOUT_NS = 20 * SECOND
 STATUS_RETRY_NS = 5 * SECOND
+UNSEEN = "host-unseen"  # code of GroupFacts.problem
 STOP_RETRY_NS = SECOND
 CONFLICT_OVER_NS = 10 * SECOND  # so long without a sign of the foreign holder, and the conflict is over
 STOP_RETRIES = 10  # heartbeat: one stop and ten more, a second apart
@@ -100,9 +101,10 @@ class Token:
 class Group:
     """`released`: my last word about it was a release nobody took yet. `barrier`, `release_barrier`: numbers of the
     Persist that its start, its release wait for (0 = none). `settled`: alone for long enough, with control ok (O7).
-    `contested`: the peer held it too. `unplanned`: this node took it because the peer was lost. `written`: the
-    definition of this node's files, `digest` its own; `definition`: the one it runs by. `cleared`: version of the
-    operator's last clear that was obeyed. `number`: its name in beats.
+    `licence`: by what its right came here: a claim's row, "release", "bye", "found" or "stored". `contested`: the
+    peer held it too. `unplanned`: this node took it because the peer was lost. `written`: the definition of this
+    node's files, `digest` its own; `definition`: the one it runs by. `cleared`: version of the operator's last
+    clear that was obeyed. `number`: its name in beats.
     """
 
     definition: GroupDef
@@ -113,13 +115,15 @@ class Group:
     then: Then = Then.KEEP
     why: tuple[str, tuple[tuple[str, str], ...]] = ("", ())
     row: str = ""
-    facts: GroupFacts = field(default_factory=lambda: GroupFacts(""))
+    licence: str = ""
+    facts: GroupFacts = field(default_factory=lambda: GroupFacts("", problem=UNSEEN))
     agreed: GroupDef | None = None
     failed: bool = False
     manual: bool = False
     cleared: int = 0
     failbacks: tuple[int, ...] = ()
     released: bool = False
+    released_ns: int = 0
     unplanned: bool = False
     barrier: int = 0
     barrier_ns: int = 0
@@ -152,13 +156,21 @@ class Group:
         self.use(self.written)
 
     def use(self, definition: GroupDef) -> None:
-        """Run by this definition; resources of the same name keep their state."""
+        """Run by this definition; resources of the same name keep their state. What the host said was of another one:
+        until it looked again nothing starts, so pulse's places and the gates are always those of what runs.
+        """
         kept = {m.resource.name: m for m in self.members}
         self.definition = definition
         self.members = [kept.get(r.name, Member(r)) for r in definition.resources]
         for member, resource in zip(self.members, definition.resources, strict=True):
             member.resource = resource
         self.probing = Probing(tuple(a.ip for a in definition.addresses), self.deadtime_ns)
+        self.facts = replace(self.facts, problem=UNSEEN)
+
+    @property
+    def definitions(self) -> tuple[GroupDef, ...]:
+        """All that may run here, the one in use first."""
+        return tuple(d for d in (self.definition, self.written, self.agreed) if d is not None)
 
     # -- what it is ----------------------------------------------------------------------------------------------------
 
@@ -171,13 +183,25 @@ class Group:
         return self.definition.weight is Weight.LIGHT
 
     @property
+    def gated(self) -> bool:
+        """The kernel's guard has its addresses. Heavy ones go on unmanaged rather than silent (safety.md 6)."""
+        return self.definition.gated
+
+    @property
     def owner(self) -> bool:
         return self.token.mine and self.token.confirmed
 
     @property
     def holding(self) -> bool:
-        """Its lease is kept: mine by right, or found running."""
-        return (self.owner and self.phase is not Phase.IDLE) or self.phase is Phase.FOUND
+        """Its lease is kept: mine by right, or found running (also while that is being claimed)."""
+        if self.owner:
+            return self.phase is not Phase.IDLE
+        return self.phase is Phase.FOUND or (self.phase is Phase.CLAIMING and bool(self.running_members()))
+
+    @property
+    def standing(self) -> tuple[object, ...]:
+        """What of its own the table's inputs are made of."""
+        return self.token.epoch, self.token.mine, self.token.confirmed, self.settled
 
     @property
     def busy(self) -> bool:
@@ -203,8 +227,9 @@ class Group:
         return STATES[self.phase]
 
     def stored(self) -> StoredGroup:
+        used = None if self.definition == self.written else self.definition
         return StoredGroup(
-            self.name, self.token.epoch, self.token.mine, self.failed, self.failbacks, self.manual, self.agreed
+            self.name, self.token.epoch, self.token.mine, self.failed, self.failbacks, self.manual, self.agreed, used
         )
 
     def note(self, code: str, severity: str = "info", kind: str = "other", **args: str) -> None:

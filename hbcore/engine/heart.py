@@ -1,8 +1,8 @@
 """Pulse's pure core: which beats count, what the next beat says of freshness, and how long each lease lasts.
 
-Owns order, echo, nonce and replay of beats (safety.md 3), the lease deadlines (6) and for how long a silent daemon is
-vouched for (7). Invariant: it beats if and only if it vouches and renews; a beat that does not echo my nonce, or was
-seen before, changes nothing but which nonce I echo. Must not know sockets, files, clocks or the table.
+Owns order, echo, nonce and replay of beats (safety.md 3), and for how long a silent daemon is vouched for (7); the
+leases themselves are leases.py's. Invariant: it beats if and only if it vouches and renews; a beat that does not echo
+my nonce, or was seen before, changes nothing but which nonce I echo. Must not know sockets, files, clocks, the table.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from enum import StrEnum
 
 from hbcore.engine.beat import Beat, Frame, Mode, Stand, Words
 from hbcore.engine.config import Timing
-from hbcore.engine.effects import Held, Hold, Prove, Say
-from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Stalled
-from hbcore.engine.lease import GONE_NS, HUNG_NS, Evidence, lease_of, renewed_until
+from hbcore.engine.effects import Hold, Prove, Say
+from hbcore.engine.events import Abandoned, Answered, Heard, Listened, Stalled
+from hbcore.engine.lease import GONE_NS, HUNG_NS, lease_of
+from hbcore.engine.leases import Answer, Leases
+from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeOff, Tell
 
 SENT_KEPT = 1024  # own beats whose send time is remembered
 LIVES_KEPT = 64  # lives of the peer remembered for this boot
@@ -32,35 +34,6 @@ class Class(StrEnum):
     UNPROVEN = "unproven"  # does not echo my nonce
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send this beat on every link, now."""
-
-    beat: Beat
-
-
-@dataclass(frozen=True, slots=True)
-class AskPing:
-    ping: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """An event for the daemon."""
-
-    event: Heard | Answered | Lapsed | Stalled | Abandoned
-
-
-@dataclass(frozen=True, slots=True)
-class TakeOff:
-    """These light groups lapsed, or nobody manages them any more: take their addresses off the host."""
-
-    groups: tuple[str, ...]
-
-
-PulseEffect = Send | AskPing | Tell | TakeOff
-
-
 Key = tuple[int, int, int]  # incarnation, generation, nonce: two lives of one second differ in the last
 
 
@@ -74,31 +47,21 @@ class Life:
     by_link: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Renewed:
-    """A lease: good until `until_ns`; `lapsed` is final until the daemon holds it anew."""
-
-    held: Held
-    until_ns: int
-    base_ns: int = 0
-    neighbour_ns: int = 0
-    lapsed: bool = False
-
-
 class Heart:
     """`me`: my index in the sorted node names. `nonce`: drawn by the caller, not 0. `pings`: asked once a keepalive.
 
     `resumed`: another pulse died and left groups behind; they are held on by what can be proved at once, without grace.
+    `guard`: why the kernel gives no guard, "" where it does.
     """
 
     def __init__(
         self, *, me: int, cluster: bytes, incarnation: int, generation: int, nonce: int, timing: Timing,
-        pings: tuple[str, ...], now_ns: int, resumed: bool = False,
+        pings: tuple[str, ...], now_ns: int, resumed: bool = False, guard: str = "none",
     ) -> None:  # fmt: skip
         self.lease = lease_of(timing)
         self.nonce = nonce
         self.heard_ns = 0
-        self.renewals: dict[str, Renewed] = {}
+        self.leases = Leases(self.lease, grace_ns=0 if resumed else self.lease.lease_ns, guard=guard)
         self.released: dict[str, int] = {}
         self._me, self._cluster = me, cluster
         self._incarnation, self._generation = incarnation, generation
@@ -108,7 +71,6 @@ class Heart:
         self._echo_ns = 0
         self._left = False
         self._words: Words | None = None
-        self._grace_ns = 0 if resumed else self.lease.lease_ns
         self._lives: OrderedDict[Key, Life] = OrderedDict()
         self._current: Key | None = None
         self._candidate: tuple[Key, Life] | None = None
@@ -117,6 +79,8 @@ class Heart:
         self._next_beat_ns = now_ns
         self._expected_ns = 0
         self._alive_ns = 0
+        self._woken_ns = 0
+        self._told_ns = now_ns
         self._gone_ns = 0
         self._connected = False
         self._last_words = 0
@@ -153,6 +117,7 @@ class Heart:
         self._echo_ns = max(self._echo_ns, echo_ns)
         if not repeat:
             self._left = beat.words.mode is Mode.BYE
+        self._told_ns = at_ns
         return (Class.REPEAT if repeat else Class.ACCEPTED), Tell(Heard(link, at_ns, beat, echo_ns, repeat))
 
     def _window(self) -> int:
@@ -174,6 +139,13 @@ class Heart:
         if self._may_begin(key, at_ns):
             self._candidate = (key, Life(frame.nonce, frame.seq, at_ns))
 
+    @property
+    def silence_ns(self) -> int:
+        """For a daemon that comes now: since when the peer's silence counts (0 = it was never heard). A stop of our own
+        that ended after its newest beat is none of it.
+        """
+        return max(self.heard_ns, self._woken_ns) if self.heard_ns else 0
+
     # -- what the daemon says ------------------------------------------------------------------------------------------
 
     def daemon_came(self, now_ns: int) -> None:
@@ -191,29 +163,15 @@ class Heart:
                 self._words, self._last_words = words, 0
                 self.released.clear()
                 return self._beat(now_ns) if urgent and self.vouches(now_ns) else []
-            case Hold(held):
-                return self._hold(now_ns, held)
+            case Hold(held, unsure):
+                return self.leases.hold(now_ns, held, unsure)
             case Prove(group, kind, asked_ns):
-                if renewed := self.renewals.get(group):
-                    if kind == "base":
-                        renewed.base_ns = max(renewed.base_ns, asked_ns)
-                    else:
-                        renewed.neighbour_ns = max(renewed.neighbour_ns, asked_ns)
+                self.leases.prove(group, kind, asked_ns)
         return []
 
-    def _hold(self, now_ns: int, held: tuple[Held, ...]) -> list[PulseEffect]:
-        """Keep these leases. One that lapsed stays so, and is told again: who holds it may not have heard."""
-        old = self.renewals
-        self.renewals = {}
-        for one in held:
-            kept = old.get(one.group)
-            if kept is not None:
-                kept.held = one
-                self.renewals[one.group] = kept
-            else:
-                self.renewals[one.group] = Renewed(one, now_ns + self._grace_ns)
-        self._grace_ns = self.lease.lease_ns
-        return [Tell(Lapsed(r.held.group, now_ns)) for r in self.renewals.values() if r.lapsed]
+    def gated(self, now_ns: int, renew: Renew, answer: Answer) -> list[PulseEffect]:
+        """What the kernel made of a Renew."""
+        return self.leases.answered(now_ns, renew, answer)
 
     def watch(self, pings: tuple[str, ...], now_ns: int) -> None:
         """Ask these as well (a group's gateway, found by the daemon)."""
@@ -221,6 +179,7 @@ class Heart:
             self._pings.setdefault(name, now_ns)
 
     def answered(self, event: Answered) -> Tell:
+        self._told_ns = event.at_ns
         self._asked[event.ping] = max(self._asked.get(event.ping, 0), event.sent_ns)
         return Tell(event)
 
@@ -231,11 +190,14 @@ class Heart:
         out: list[PulseEffect] = []
         if self._expected_ns and now_ns - self._expected_ns > self._timing.keepalive_ns:
             out.append(Tell(Stalled(self._expected_ns, now_ns)))
-            self._alive_ns += now_ns - self._expected_ns  # I did not listen: that is not the daemon's silence
+            self._woken_ns = now_ns
+            # I did not listen: that is not the daemon's silence; nor is it a sign of life to come
+            self._alive_ns = min(now_ns, self._alive_ns + now_ns - self._expected_ns)
         vouches = self.vouches(now_ns)
         if self._vouched and not vouches:
             out += self._abandon()
         self._vouched = vouches
+        out += self.leases.mend(now_ns)
         if vouches:
             out += self._renew(now_ns)
         if now_ns >= self._next_beat_ns:
@@ -243,6 +205,8 @@ class Heart:
                 out += self._beat(now_ns)
                 self._last_words = max(0, self._last_words - 1)
             self._next_beat_ns = self._following(self._next_beat_ns, now_ns)
+            if now_ns - self._told_ns >= self._timing.keepalive_ns:
+                out.append(Tell(Listened(now_ns)))
         for name, due_ns in self._pings.items():
             if now_ns >= due_ns:
                 self._pings[name] = self._following(due_ns, now_ns)
@@ -262,37 +226,22 @@ class Heart:
         return self._gone_ns > 0 and self._words is not None and now_ns - self._gone_ns < GONE_NS
 
     def _renew(self, now_ns: int) -> list[PulseEffect]:
-        out: list[PulseEffect] = []
-        for renewed in self.renewals.values():
-            if renewed.lapsed:
-                continue
-            held = renewed.held
-            evidence = Evidence(self._echo_ns, self._asked.get(held.control, 0), renewed.base_ns, renewed.neighbour_ns)
-            until = renewed_until(
-                now_ns, self.lease.lease_ns, evidence, alone=held.alone or self._left, controlled=bool(held.control)
-            )
-            renewed.until_ns = max(renewed.until_ns, until)
-            if now_ns > renewed.until_ns:
-                renewed.lapsed = True
-                out.append(Tell(Lapsed(held.group, now_ns)))
-                if held.light:  # at once, whatever the daemon is doing: no guard in the kernel does it yet
-                    out.append(TakeOff((held.group,)))
-        return out
+        return self.leases.renew(now_ns, self._echo_ns, self._asked, left=self._left)
 
     def _abandon(self) -> list[PulseEffect]:
         """The daemon is gone or hung: light groups are shut and released, heavy ones go on unmanaged; last words."""
         assert self._words is not None
-        light = {r.held.word: r for r in self.renewals.values() if r.held.light}
+        light = self.leases.light()
         groups = []
         for word in self._words.groups:
             if word.group in light and word.stand is Stand.HOLDS:
-                self.released[light[word.group].held.group] = word.epoch + 1
+                self.released[light[word.group]] = word.epoch + 1
                 word = replace(word, stand=Stand.RELEASED, epoch=word.epoch + 1, ready=False)
             groups.append(replace(word, ready=False))
         self._words = replace(self._words, mode=Mode.UNMANAGED, groups=tuple(groups))
         self._last_words = LAST_WORDS
-        self.renewals = {}
-        return [TakeOff(tuple(r.held.group for r in light.values())), Tell(Abandoned(tuple(self.released.items())))]
+        self.leases.drop()
+        return [TakeOff(tuple(light.values())), Tell(Abandoned(tuple(self.released.items())))]
 
     def _beat(self, now_ns: int) -> list[PulseEffect]:
         assert self._words is not None
@@ -323,7 +272,7 @@ class Heart:
     def next_deadline(self, now_ns: int) -> int:
         """When timer() is due at the latest (ns)."""
         times = [self._next_beat_ns, *self._pings.values()]
-        times += [r.until_ns + 1 for r in self.renewals.values() if not r.lapsed]
+        times += self.leases.next_ns()
         if self._gone_ns and self._vouched:
             times.append(self._gone_ns + GONE_NS)
         return max(min(times), now_ns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hbcore.engine.beat import Verdict
 from hbcore.engine.config import Weight
 from hbcore.engine.group import Group
+from hbcore.engine.lease import valid_s
 from hbcore.engine.world import World
 
 STRONG_BITS = 128
@@ -27,7 +28,8 @@ def holes(world: World, group: Group, key_bits: int, now_ns: int) -> list[Hole]:
     if heavy:
         out.append(("H4", ()))
     out.append(("H5", ()))
-    out.append(("H6", ()))
+    if group.definition.can_be_gated and (unguarded := world.guard if group.gated else "guard: off"):
+        out.append(("H6", (("error", unguarded), ("seconds", str(valid_s(world.lease))))))
     if key_bits < STRONG_BITS:
         out.append(("H7", (("bits", str(key_bits)),)))
     if blind(world, group, now_ns):

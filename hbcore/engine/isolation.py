@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hbcore.engine.beat import Verdict
+from hbcore.engine.config import SECOND
 from hbcore.engine.lease import Lease
+
+ALONE_NS = 2 * SECOND  # a kernel asks for a silent neighbour once a second (arp(7), retrans_time): one hears it later
 
 
 @dataclass(slots=True)
@@ -23,6 +26,7 @@ class Control:
     rtt_ns: int = 0
     steady_from_ns: int = 0
     both_no_since_ns: int = 0
+    peer_alone_since_ns: int = 0
     suspended: bool = False
 
     def answered(self, sent_ns: int, at_ns: int) -> None:
@@ -55,9 +59,16 @@ class Control:
         return self.ok(now_ns) and now_ns - self.steady_from_ns >= self.lease.deadtime_ns
 
     def compare(self, now_ns: int, peer: Verdict) -> None:
-        """Called while heard two-way: neither reaches it for D -> the veto is suspended until it answers (safety.md
-        4).
+        """Called while heard two-way: neither reaches it for D -> the veto is suspended until it answers one of them
+        (safety.md 4). One that answers the peer alone, for longer than ARP may take: then this node's own network is
+        at fault after all; before that its answer may just be on the way.
         """
+        if self.ok(now_ns) or peer is not Verdict.OK:
+            self.peer_alone_since_ns = 0
+        elif not self.peer_alone_since_ns:
+            self.peer_alone_since_ns = now_ns
+        elif now_ns - self.peer_alone_since_ns >= max(self.lease.deadtime_ns, ALONE_NS):
+            self.suspended = False
         if self.ok(now_ns) or peer is Verdict.OK or peer is Verdict.NONE:
             self.both_no_since_ns = 0
         elif not self.both_no_since_ns:

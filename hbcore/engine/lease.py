@@ -1,20 +1,28 @@
 """Lease arithmetic: the only place that knows how L, W, h, slack and D relate (safety.md 1 and 6).
 
-Owns the bounds and the rule that says up to when a holder may go on. Nanoseconds throughout.
-Invariant: L + W + h + slack <= D, so an owner that stops renewing is out before anybody may presume it.
-Must not know groups' contents, sockets or clocks.
+Owns the profiles, the bounds, the rule that says up to when a holder may go on, and what the guard in the kernel gets
+of it. Nanoseconds throughout, unless the kernel counts otherwise.
+Invariant: L + W + h + slack <= D, so an owner that stops renewing is out before anybody may presume it, however its
+clock and the peer's drift (docs/decisions/0005-timing.md). Must not know groups' contents, sockets or clocks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hbcore.engine.config import MS, Timing
+from hbcore.engine.config import MS, SECOND, Timing
 
-TICKET_NS = 50 * MS  # W, safety.md 1
-SLACK_NS = 50 * MS  # includes 500 ppm of D of drift for each node
 GONE_NS = 1000 * MS  # how long pulse vouches for a daemon whose socket closed (safety.md 7)
 HUNG_NS = 5000 * MS  # ... and for one that shows no life
+DRIFT_SHARE = 500  # slack is at least D / 500: 500 ppm of D for each clock, and as much again for all else
+
+STANDARD = Timing()
+PROFILES = {  # safety.md 1 and design.md 5
+    "standard": STANDARD,
+    "fast": Timing(20 * MS, 50 * MS, 100 * MS, 12 * SECOND, 100 * MS, 15 * MS, 10 * MS, 50 * MS),
+    "vm": Timing(250 * MS, 1500 * MS, 3 * SECOND, 12 * SECOND, 3 * SECOND),
+    "wan": Timing(500 * MS, 2500 * MS, 5 * SECOND, 12 * SECOND, 5 * SECOND),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +47,39 @@ class Lease:
 
 
 def lease_of(timing: Timing) -> Lease:
-    """L = min(0.6 D, D - h - W - slack); standard 100/500 ms gives 300 ms.
+    """L = min(0.6 D, D - h - W - slack); standard 100/500 ms gives 300 ms, fast is held to 50 ms.
 
     Raises ValueError("lease") where L < h + W: such a timing cannot be held safely.
     """
-    deadtime, keepalive = timing.deadtime_ns, timing.keepalive_ns
-    length = min(deadtime * 6 // 10, deadtime - keepalive - TICKET_NS - SLACK_NS)
-    if length < keepalive + TICKET_NS:
+    deadtime, keepalive, ticket = timing.deadtime_ns, timing.keepalive_ns, timing.ticket_ns
+    slack = max(timing.slack_ns, -(-deadtime // DRIFT_SHARE))
+    length = min(timing.longest_ns or deadtime * 6 // 10, deadtime - keepalive - ticket - slack)
+    if length < keepalive + ticket:
         raise ValueError("lease")
-    return Lease(length, TICKET_NS, keepalive, SLACK_NS, deadtime)
+    return Lease(length, ticket, keepalive, slack, deadtime)
+
+
+def real_time(timing: Timing) -> bool:
+    """Tickets or slack shorter than an ordinary scheduler keeps: real-time scheduling is required (safety.md 1)."""
+    return timing.ticket_ns < STANDARD.ticket_ns or timing.slack_ns < STANDARD.slack_ns
+
+
+# -- what the guard in the kernel gets of it (safety.md 6) -------------------------------------------------------------
+
+
+def timeout_ms(left_ns: int) -> int:
+    """The timeout of a gate or ticket: what is left in whole milliseconds (nft sets count in them).
+
+    0 means that nothing is left and nothing may be renewed: the kernel takes a timeout of 0 as "for ever".
+    """
+    return max(0, left_ns) // MS
+
+
+def valid_s(lease: Lease) -> int:
+    """Whole seconds that the slow second layer gives an address (valid_lft): 4 D, and at least what a hung daemon gets,
+    so that it never goes before the gate has long been shut.
+    """
+    return -(-max(HUNG_NS, 4 * lease.deadtime_ns) // SECOND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class Path:
 class PeerView:
     """`heard_ns`: arrival of its newest proven beat (0 = never); `born_ns`: when this node's pulse began to listen.
 
+    `began_ns`: when this view of it began, which may be long after (a new daemon knows nothing of the time before).
+    `said_after_ns`: its newest words are no older than that (send time of the beat of mine they echoed).
     `awake_ns`: end of an own stall since then, `woken_ns`: of the first in a row (0 = none). `said`: its words by
     group.
     """
@@ -60,13 +62,17 @@ class PeerView:
     heard_ns: int = 0
     two_way_ns: int = 0
     two_way_since_ns: int = 0
+    said_after_ns: int = 0
     incarnation: int = 0
     words: Words = field(default_factory=Words)
     said: dict[int, GroupWord] = field(default_factory=dict)
     left: bool = False
+    left_ns: int = 0
     awake_ns: int = 0
     woken_ns: int = 0
     fenced_incarnation: int = -1
+    began_ns: int = 0
+    _lost_at_ns: int = 0  # 0: to be reckoned anew
 
     def hear(self, event: Heard) -> bool:
         """Take one beat; True where it is a restart of the peer (a new incarnation)."""
@@ -80,10 +86,12 @@ class PeerView:
             if two_way:
                 path.two_way_ns = max(path.two_way_ns, event.at_ns)
                 path.rtt_ns = max(0, event.at_ns - event.echo_sent_ns - frame.echo_age_us * 1000)
+        self._lost_at_ns = 0
         reborn = frame.incarnation != self.incarnation and self.incarnation != 0
         self.incarnation = frame.incarnation
         self.heard_ns = max(self.heard_ns, event.at_ns)
-        self.awake_ns = self.woken_ns = 0
+        if event.at_ns >= self.awake_ns:  # one that waited in the queue does not undo the stall it waited for
+            self.awake_ns = self.woken_ns = 0
         self.fenced_incarnation = -1  # what is heard is not off, whatever anybody vouched
         if two_way:
             if not self.two_way_since_ns or event.at_ns - self.two_way_ns >= self.lease.lease_ns or reborn:
@@ -91,8 +99,10 @@ class PeerView:
             self.two_way_ns = max(self.two_way_ns, event.at_ns)
         if not event.repeat:
             self.words = event.beat.words
+            self.said_after_ns = max(self.said_after_ns, event.echo_sent_ns)
             self.said = {word.group: word for word in self.words.groups}
             self.left = self.words.mode is Mode.BYE
+            self.left_ns = event.at_ns if self.left else 0
         return reborn
 
     def stalled(self, from_ns: int, to_ns: int) -> None:
@@ -102,6 +112,7 @@ class PeerView:
         if not self.woken_ns or to_ns - from_ns >= self.timing.deadtime_ns:
             self.woken_ns = to_ns
         self.awake_ns = min(to_ns, self.woken_ns + self.timing.deadtime_ns)
+        self._lost_at_ns = 0
 
     def silent_ns(self, now_ns: int) -> int:
         return now_ns - (self.heard_ns or self.born_ns)
@@ -112,10 +123,13 @@ class PeerView:
 
     def lost_at_ns(self) -> int:
         """When the present silence makes it LOST."""
-        deadtime_ns = max(self.timing.deadtime_ns, self.deadtime_ns)
-        if not self.heard_ns:
-            return max(self.born_ns + self.timing.initdead_ns, self.awake_ns + deadtime_ns)
-        return max(self.heard_ns, self.awake_ns) + deadtime_ns
+        if not self._lost_at_ns:
+            deadtime_ns = max(self.timing.deadtime_ns, self.deadtime_ns)
+            if self.heard_ns:
+                self._lost_at_ns = max(self.heard_ns, self.awake_ns) + deadtime_ns
+            else:
+                self._lost_at_ns = max(self.born_ns + self.timing.initdead_ns, self.awake_ns + deadtime_ns)
+        return self._lost_at_ns
 
     @property
     def deadtime_ns(self) -> int:
@@ -127,7 +141,7 @@ class PeerView:
     def state(self, now_ns: int) -> Peer:
         if self.left:
             return Peer.BYE
-        if now_ns >= self.lost_at_ns():
+        if now_ns >= (self._lost_at_ns or self.lost_at_ns()):
             return Peer.LOST
         if not self.heard_ns:
             return Peer.NEVER
@@ -135,9 +149,13 @@ class PeerView:
             return Peer.TWO_WAY
         return Peer.ONE_WAY
 
+    def left_long_ago(self, now_ns: int) -> bool:
+        """It left, and that is no news any more: it may have come back without being heard."""
+        return self.left and now_ns - self.left_ns >= max(self.timing.deadtime_ns, self.deadtime_ns)
+
     def not_two_way_ns(self, now_ns: int) -> int:
         """How long it has not been heard two-way."""
-        return now_ns - (self.two_way_ns or self.born_ns)
+        return now_ns - (self.two_way_ns or self.began_ns)
 
     def two_way_for_ns(self, now_ns: int) -> int:
         return now_ns - self.two_way_since_ns if self.state(now_ns) is Peer.TWO_WAY else 0

@@ -56,9 +56,9 @@ class Probing:
         return Probe(number, device, source, (*self.ips, *bases), macs, neighbours)
 
     def take(
-        self, event: Probed, peer_macs: tuple[bytes, ...], own_macs: tuple[bytes, ...], *, suspect: bool, expected: bool
+        self, event: Probed, peer_macs: tuple[bytes, ...], own_macs: tuple[bytes, ...], *, veto: bool, expected: bool
     ) -> None:
-        """Judge a finished round. `suspect`: the peer was not heard two-way, so an answer of its is a veto.
+        """Judge a finished round. `veto`: the peer was LOST when it began, so an answer of its is a veto.
 
         `expected`: the peer was heard and ran it all the time, so it should have answered.
         """
@@ -74,16 +74,16 @@ class Probing:
         if event.neighbours:
             self.neighbour_asked_ns = event.begun_ns
         self.expected_rounds += expected
-        self._judge_peer(event, peer, suspect)
+        self._judge_peer(event, peer, veto)
         self._judge_foreign(event, foreign)
         self.next_ns = event.begun_ns + ROUND_NS
 
-    def _judge_peer(self, event: Probed, peer: list[Sighting], suspect: bool) -> None:
+    def _judge_peer(self, event: Probed, peer: list[Sighting], veto: bool) -> None:
         if peer:
             self.peer_ever_answered = True
             self.peer_answered_ns = event.ended_ns
             self.silent_from_ns = 0
-            self.vetoed = self.vetoed or suspect
+            self.vetoed = self.vetoed or veto
         elif not self.silent_from_ns:
             self.silent_from_ns = event.begun_ns
         elif self.vetoed and event.ended_ns - self.silent_from_ns >= self.deadtime_ns:

@@ -55,7 +55,14 @@ def held(world: World) -> tuple[Held, ...]:
     return tuple(_held(world, g) for g in world.groups.values() if g.holding and not g.lapsed_ns)
 
 
+def unsure(world: World) -> tuple[str, ...]:
+    """The groups that are still asked whether they run here."""
+    return tuple(g.name for g in world.groups.values() if g.phase is Phase.PROBING)
+
+
 def _held(world: World, group: Group) -> Held:
     control = world.controls.get(group.facts.control)
     alone = group.settled or world.peer.left or (control is not None and control.suspended)
-    return Held(group.name, group.number, group.facts.control, alone, group.light)
+    opened_ns = 0 if group.phase in (Phase.FOUND, Phase.CLAIMING) else group.opened_ns
+    removable = group.definition.can_be_gated
+    return Held(group.name, group.number, group.facts.control, alone, removable, group.gated, opened_ns)

@@ -61,6 +61,8 @@ class Inputs:
     `peer_outranks`: the peer's (epoch, preference) beats mine. `machine`: the peer's base address answers.
     `settled`: LOST for longer than D + claim + 2 beats with my control ok. `released`: a valid release to me, or BYE.
     `one_way_steady`: not heard two-way for D. `fenced`: LOST, and the operator vouched that this incarnation is off.
+    `just_released`: my own release is younger than D + claim + 2 beats, so the peer may be starting on it.
+    `claim_knows`: what the peer says knows of my right; else its claim may be from before that.
     `peer_known`: a MAC of the peer was learned once, so an answer can be told to be its.
     """
 
@@ -74,6 +76,7 @@ class Inputs:
     control_steady: bool = False
     peer_holds: bool = False
     peer_claims: bool = False
+    claim_knows: bool = False
     peer_outranks: bool = False
     peer_control_beats: int = 0
     peer_ready: bool = False
@@ -83,6 +86,7 @@ class Inputs:
     one_way_steady: bool = False
     fenced: bool = False
     peer_known: bool = True
+    just_released: bool = False
 
     @property
     def heard(self) -> bool:
@@ -103,7 +107,11 @@ class Row:
 
 OWNER: tuple[Row, ...] = (
     Row("O2", lambda i: i.heard and i.peer_holds and i.peer_outranks, Act.YIELD),
-    Row("O5", lambda i: i.peer is Peer.ONE_WAY and i.one_way_steady and i.peer_claims, Act.RELEASE),
+    Row(
+        "O5",
+        lambda i: i.peer is Peer.ONE_WAY and i.peer_claims and (i.claim_knows or i.one_way_steady),
+        Act.RELEASE,
+    ),
     Row(
         "O3",
         lambda i: i.peer is Peer.TWO_WAY and i.control is Verdict.NO and i.peer_control_beats >= 2 and i.peer_ready,
@@ -123,6 +131,7 @@ OTHER: tuple[Row, ...] = (
     Row("S2", lambda i: i.released, Act.START),
     Row("S1", lambda i: i.peer is Peer.TWO_WAY and i.token, Act.START),
     Row("S1", lambda i: i.peer is Peer.TWO_WAY, Act.WAIT),
+    Row("S2", lambda i: i.just_released, Act.WAIT),
     Row(
         "S3",
         lambda i: (

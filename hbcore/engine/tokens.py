@@ -23,7 +23,7 @@ def adopt(world: World, group: Group, now_ns: int) -> None:
     if running and group.released:
         group.begin_stop(now_ns, Then.YIELD, "abandoned")
     elif running and group.lapsed_ns:
-        lapse(group, group.lapsed_ns, now_ns)
+        lapse(world, group, group.lapsed_ns, now_ns)
     elif running:
         group.note("group-found", kind="start", resources=", ".join(m.resource.name for m in running))
 
@@ -38,21 +38,30 @@ def abandoned(group: Group, epoch: int, now_ns: int) -> None:
         group.begin_stop(now_ns, Then.YIELD, "abandoned")
 
 
-def lapse(group: Group, at_ns: int, now_ns: int) -> None:
-    """Pulse could not renew: shut the addresses at once (safety.md 4, O6), whatever the group is doing."""
+def lapse(world: World, group: Group, at_ns: int, now_ns: int, *, refused: bool = False) -> None:
+    """Pulse could not renew: shut the addresses at once (safety.md 4, O6), whatever the group is doing.
+
+    What was found running and is gated stays as it is: it is silent, and opened by the proof it waits for anyway.
+    """
     if at_ns < group.opened_ns:
         return  # the lease before this one
+    code = "lapsed-late" if refused else "lapsed"
     if group.phase is Phase.PROBING:
         group.lapsed_ns = now_ns  # taken up when it is known what runs
+    elif group.phase is Phase.FOUND and group.gated and not world.guard:
+        group.lapsed_ns = 0
+        group.note("found-shut", "warning", "failure")
     elif group.phase in ACTIVE:
+        if not group.owner:
+            group.licence = "found"
         group.token.mine = group.token.confirmed = True  # a found one has to be released like any other
         group.lapsed_ns = now_ns
-        group.note("lapsed", "error", "failure")
+        group.note(code, "error", "failure")
         group.begin_stop(now_ns, Then.STAY_SHUT, "lapsed")
     elif group.phase in (Phase.STOPPING, Phase.BLOCKED) and not group.shutting:
         group.shutting = True
         group.why = ("lapsed", ())
-        group.note("lapsed", "error", "failure")
+        group.note(code, "error", "failure")
 
 
 def learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
@@ -63,7 +72,7 @@ def learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
         return
     if word is None:
         if i.peer is Peer.BYE and not group.owner and group.phase in AT_REST:
-            take(world, group, token.epoch + 1, now_ns)
+            take(world, group, token.epoch + 1, now_ns, "bye")
         return
     if group.released and word.stand is Stand.HOLDS and word.epoch >= token.epoch:
         group.released = False
@@ -78,9 +87,12 @@ def learn(world: World, group: Group, i: Inputs, now_ns: int) -> None:
             group.note("yielded", "error", "failure", peer=world.peer.name)
             group.begin_stop(now_ns, Then.YIELD, "yielded")
     elif world.released(group, now_ns) and group.phase in AT_REST:
-        take(world, group, max(word.epoch, token.epoch + (1 if i.peer is Peer.BYE else 0)), now_ns)
+        left = i.peer is Peer.BYE
+        take(world, group, max(word.epoch, token.epoch + left), now_ns, "bye" if left else "release")
     elif i.peer is Peer.TWO_WAY and not i.peer_claims and not group.owner:
         _confirm(world, group, word)
+        if group.owner and group.phase is Phase.CLAIMING:  # what it was going to claim is its own
+            group.settle_idle(now_ns)
     if _nobody_has_it(world, group, i) and not world.preferred(group):
         release(world, group, now_ns)
     if group.owner and group.contested and i.peer is Peer.TWO_WAY and not i.peer_holds:
@@ -96,11 +108,13 @@ def _confirm(world: World, group: Group, word: GroupWord) -> None:
     if group.phase is Phase.FOUND:
         token.mine = token.confirmed = True
         token.epoch = max(token.epoch, word.epoch)
+        group.licence = "found"
     elif token.mine and word.epoch > token.epoch:
         token.mine, token.epoch = False, word.epoch
     elif token.mine and word.state is not State.UNKNOWN:
         waited = world.peer.two_way_ns - world.peer.two_way_since_ns >= 3 * world.lease.keepalive_ns
         token.confirmed = word.epoch < token.epoch or world.preferred(group) or waited
+        group.licence = "stored"
 
 
 def _stale_release(world: World, group: Group, word: GroupWord) -> bool:
@@ -124,8 +138,9 @@ def _nobody_has_it(world: World, group: Group, i: Inputs) -> bool:
     )
 
 
-def take(world: World, group: Group, epoch: int, now_ns: int) -> None:
+def take(world: World, group: Group, epoch: int, now_ns: int, licence: str) -> None:
     """The token is mine with this epoch; starting it waits for the disk (barrier set by the engine)."""
+    group.licence = licence
     group.token.mine = group.token.confirmed = True
     group.token.epoch = epoch
     group.released = False
@@ -140,7 +155,7 @@ def release(world: World, group: Group, now_ns: int) -> None:
     group.held_epoch = group.token.epoch
     group.token.mine = group.token.confirmed = False
     group.token.epoch = max(group.token.epoch, peer_epoch(world, group)) + 1
-    group.released = True
+    group.released, group.released_ns = True, now_ns
     group.release_barrier, group.barrier_ns = -1, now_ns
     group.unplanned = group.manual = False
 

@@ -26,7 +26,11 @@ NEIGHBOUR_FRESH_NS = 400 * MS  # four rounds
 
 @dataclass(slots=True)
 class World:
-    """`wall_ns`: what to add to the engine's time to get unix time. `leaving`: SIGTERM was taken."""
+    """`wall_ns`: what to add to the engine's time to get unix time. `leaving`: SIGTERM was taken.
+
+    `guard`: why the kernel does not guard the addresses here, "" where it does (events.Guarded). `listened_ns`: up to
+    when pulse is known to have listened (0 = it never said).
+    """
 
     me: str
     config: ClusterConfig
@@ -42,6 +46,8 @@ class World:
     leaving: bool = False
     left: bool = False
     config_differs: bool = False
+    guard: str = "unknown"
+    listened_ns: int = 0
     announce: set[str] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
     version: str = ""
@@ -49,6 +55,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.config_digest = self.config.digest()
+
+    def deaf(self, now_ns: int) -> bool:
+        """Pulse stands still: silence says nothing, and no lease is kept for what would be begun."""
+        return self.listened_ns > 0 and now_ns - self.listened_ns > self.lease.lease_ns
 
     def unix_s(self, now_ns: int) -> int:
         return (now_ns + self.wall_ns) // SECOND
@@ -134,6 +144,10 @@ class World:
 
     def inputs(self, group: Group, now_ns: int) -> Inputs:
         state = self.peer.state(now_ns)
+        machine = self._machine(group, now_ns)
+        if self.peer.left_long_ago(now_ns) and not group.owner:
+            state = Peer.LOST  # then its addresses are asked first; its machine may well answer, but runs nothing
+            machine = machine if not group.definition.addresses else False
         word = self.peer.word(group.number)
         stand = word.stand if word is not None else Stand.NONE
         epoch = word.epoch if word is not None else 0
@@ -143,13 +157,14 @@ class World:
             peer=state,
             control=self.verdict(group, now_ns),
             vip=group.probing.vip(now_ns),
-            machine=self._machine(group, now_ns),
+            machine=machine,
             light=group.light,
             token=group.token.mine,
             released=self.released(group, now_ns),
             control_steady=steady,
             peer_holds=stand is Stand.HOLDS,
             peer_claims=stand is Stand.CLAIMS,
+            claim_knows=epoch >= group.token.epoch,
             peer_outranks=(epoch, not self.preferred(group)) > (group.token.epoch, self.preferred(group)),
             peer_control_beats=group.peer_control_beats,
             peer_ready=word is not None and word.ready and not word.failed,
@@ -160,7 +175,16 @@ class World:
             one_way_steady=self.peer.not_two_way_ns(now_ns) >= max(self.lease.deadtime_ns, self.peer.deadtime_ns),
             fenced=self.peer.fenced and state is Peer.LOST,
             peer_known=bool(self.peer_macs),
+            just_released=self.just_released(group, now_ns),
         )
+
+    def network_proved_ns(self, group: Group, now_ns: int) -> int:
+        """When it was last asked what proves that the group's network is heard here: control, or in suspension a
+        neighbour. A control that may still count as ok (for L) may have been dead since the address fell silent."""
+        control = self.controls.get(group.facts.control)
+        if control is None:
+            return now_ns  # nothing can be asked (H3)
+        return max(control.asked_ns, group.probing.neighbour_asked_ns if control.suspended else 0)
 
     def neighbour(self, group: Group, now_ns: int) -> bool:
         asked = group.probing.neighbour_asked_ns
@@ -168,20 +192,32 @@ class World:
 
     def _machine(self, group: Group, now_ns: int) -> bool | None:
         """M. Where a machine cannot be asked (nothing learned of it, no interface) it counts as alive: that only
-        withholds.
+        withholds. One that answered is alive until it was silent for D, as after a veto.
         """
+        probing = group.probing
         if not self.peer_bases or not group.facts.device:
             return True
-        return group.probing.machine if group.probing.fresh(now_ns) else None
+        if probing.machine_asked_ns and now_ns - probing.machine_asked_ns <= self.lease.deadtime_ns:
+            return True
+        return probing.machine if probing.fresh(now_ns) else None
+
+    def just_released(self, group: Group, now_ns: int) -> bool:
+        """Longer than anybody takes my release for one (see released), and a claim more."""
+        return group.released_ns > 0 and now_ns - group.released_ns < self.lease.settled_ns
 
     def released(self, group: Group, now_ns: int) -> bool:
-        """S2: the peer gave it up with a higher epoch than I know, or left cleanly."""
+        """S2: the peer gave it up with a higher epoch than I know, or left cleanly just now.
+
+        A release is taken where it is surely younger than D: so long its giver does not claim it back (just_released).
+        One from a slow wire, or that waited while I stood still, is none.
+        """
         state = self.peer.state(now_ns)
         if state is Peer.BYE:
-            return not group.owner
-        word = self.peer.word(group.number)
+            return not group.owner and not self.peer.left_long_ago(now_ns)
+        word, mine_ns = self.peer.word(group.number), self.lease.deadtime_ns
         return (
             state in (Peer.TWO_WAY, Peer.ONE_WAY)
+            and now_ns - self.peer.said_after_ns <= min(mine_ns, self.peer.deadtime_ns or mine_ns)
             and word is not None
             and word.stand is Stand.RELEASED
             and word.epoch > group.token.epoch

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from hbcore.engine.config import Chosen, ClusterConfig, GroupDef, Media, Problem, Weight, Where
+from hbcore.engine.config import Chosen, ClusterConfig, GroupDef, Guard, Media, Problem, Weight, Where
 from hbcore.formats import timing, weights
 from hbcore.formats.ha_cf import HaCf
 from hbcore.formats.haresources import GroupLine, written
-from hbcore.formats.hbcore_yaml import Tag
+from hbcore.formats.hbcore_yaml import HbcoreYaml, Tag
 from hbcore.formats.text import Findings, nearest
 
 NODES = 2  # classic mode
@@ -28,7 +28,7 @@ class Texts:
 
     ha_cf: HaCf
     groups: tuple[GroupLine, ...]
-    tags: tuple[Tag, ...] = ()
+    yaml: HbcoreYaml = field(default_factory=HbcoreYaml)
     ha_cf_failed: bool = False
     haresources_failed: bool = False
 
@@ -41,9 +41,12 @@ def assemble(
     nodes = tuple(n.word for n in texts.ha_cf.nodes)
     _nodes(texts, node, ha)
     _pings(texts.ha_cf, ha)
-    times, chosen = timing.complete(texts.ha_cf.times, ha)
+    times, chosen = timing.complete(
+        timing.Source(texts.ha_cf.times, ha), timing.Source(texts.yaml.times, yaml), texts.yaml.profile,
+        texts.yaml.profile_line,
+    )  # fmt: skip
     if texts.ha_cf.auto_failback is None:
-        chosen = (*chosen, Chosen("auto_failback", "on", "legacy"))
+        chosen = (*chosen, Chosen("auto_failback", "on", "legacy", texts.yaml.profile or "standard"))
     if len(nodes) >= NODES:  # else that was told, and every group would follow from it
         _owners(texts.groups, nodes, res)
     _addresses(texts, res)
@@ -52,6 +55,8 @@ def assemble(
     if not texts.groups and not texts.haresources_failed:
         res.warning(0, "no-group")
     tags = _tags(texts, yaml)
+    groups = tuple(_group(g, nodes, tags.get(g.name), files) for g in texts.groups)
+    groups = _guarded(groups, texts, tags, yaml)
     problems = (*ha.close(), *res.close(), *yaml.close())
     if ha.failed or res.failed or yaml.failed or len(nodes) != NODES:
         return None, problems
@@ -60,7 +65,7 @@ def assemble(
         nodes=nodes,
         links=texts.ha_cf.links,
         pings=tuple(p.word for p in texts.ha_cf.pings),
-        groups=tuple(_group(g, nodes, tags.get(g.name), files) for g in texts.groups),
+        groups=groups,
         timing=times,
         auto_failback=texts.ha_cf.auto_failback is not False,
         logfile=texts.ha_cf.logfile,
@@ -73,8 +78,8 @@ def assemble(
 
 def _group(group: GroupLine, nodes: Sequence[str], tag: Tag | None, files: tuple[str, str, str]) -> GroupDef:
     weight, why, of = weights.weigh(group.resources)
-    if tag is not None:
-        weight, why, of = Weight(tag.weight), "weight-tagged", f"{files[2]}:{tag.line}"
+    if tag is not None and tag.weight is not None:
+        weight, why, of = tag.weight, "weight-tagged", f"{files[2]}:{tag.weight_line}"
     prefer = (group.node, *(n for n in nodes if n != group.node))
     return GroupDef(group.name, prefer, group.resources, weight, why, of, Where(files[1], group.line))
 
@@ -162,8 +167,27 @@ def _digests(groups: Sequence[GroupLine], found: Findings) -> None:
 
 def _tags(texts: Texts, found: Findings) -> dict[str, Tag]:
     names = [g.name for g in texts.groups]
-    for tag in texts.tags:
+    for tag in texts.yaml.tags:
         if tag.group not in names and not texts.haresources_failed:
             near = nearest(tag.group, names, 0.0)
             found.error(tag.line, "yaml-group-near" if near else "yaml-group", group=tag.group, near=near or "")
-    return {tag.group: tag for tag in texts.tags}
+    return {tag.group: tag for tag in texts.yaml.tags}
+
+
+def _guarded(groups: tuple[GroupDef, ...], texts: Texts, tags: dict[str, Tag], found: Findings) -> tuple[GroupDef, ...]:
+    """The groups with their guard: the tag's, else the file's where it can hold. One that cannot work is refused."""
+    asked = texts.yaml.guard or Guard.AUTO
+    lost = texts.haresources_failed or not groups  # then that was told
+    if asked is Guard.REQUIRED and not lost and not any(g.can_be_gated for g in groups):
+        found.error(texts.yaml.guard_line, "guard-nothing")
+    out = []
+    for group in groups:
+        tag = tags.get(group.name)
+        guard = tag.guard if tag is not None and tag.guard is not None else asked
+        if guard is Guard.REQUIRED and not group.can_be_gated:
+            if tag is not None and tag.guard is guard:
+                heavy = group.weight is Weight.HEAVY
+                found.error(tag.guard_line, "guard-heavy" if heavy else "guard-no-address", group=group.name)
+            guard = Guard.AUTO
+        out.append(replace(group, guard=guard))
+    return tuple(out)

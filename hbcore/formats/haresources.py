@@ -1,8 +1,9 @@
 r"""haresources: one line a group, `NODE resource resource ...`, continued with `\` as the last character.
 
-Owns the joining of lines, the shape of resources (`type::arg::arg`, bare addresses) and the names by which groups and
-resources are shown. Invariant: one useful problem a faulty group; groups returned were read without fault, their
-names are unique, and so are the resources' within a group. Which nodes exist and what else collides is cluster.py's.
+Owns the joining of lines, the shape of resources (`type::arg::arg`, bare addresses; what follows `IPv6addr::` is one
+argument whole, which heartbeat's own reading would cut at the address's `::`) and the names by which groups and
+resources are shown. Invariant: one useful problem a faulty group; groups returned were read without fault, their names
+are unique, and so are the resources' within a group. Which nodes exist and what else collides is cluster.py's.
 Must not know scripts on disk, nor sentences.
 """
 
@@ -22,7 +23,7 @@ from hbcore.formats.values import Fault, fault
 
 MAX_RESOURCES = 64
 MAX_ARG = 255
-ADDRESS_KINDS = ("IPaddr", "IPaddr2")
+ADDRESS_KINDS = ("IPaddr", "IPaddr2", "IPv6addr")
 LATER_CLASSES = ("ocf", "systemd", "lsb", "service", "upstart", "stonith", "nagios", "heartbeat")
 _KIND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*")
 
@@ -125,7 +126,7 @@ def _backslash(line: Line) -> tuple[str, bool, str]:
 
 
 def _is_resource(word: str) -> bool:
-    return "::" in word or "/" in word or address.looks_like(word)
+    return "::" in word or "/" in word or address.looks_like(word) or address.looks_like_ipv6(word)
 
 
 def _group(words: list[Word], continues: int, found: Findings) -> GroupLine | None:
@@ -159,17 +160,18 @@ def _group(words: list[Word], continues: int, found: Findings) -> GroupLine | No
 
 
 def _resource(word: str) -> Resource | Fault:
+    if word[0] in "\"'`" or word[-1] in "\"'`":
+        return fault("quotes", word=word, write=word.strip("\"'`") or "the bare word")
     kind, *args = word.split("::")
+    built_in = next((k for k in ADDRESS_KINDS if k.lower() == kind.partition(":")[0].lower()), None)
+    if built_in is not None:
+        return _built_in(built_in, word)
+    if address.looks_like_ipv6(word):
+        return _address("IPv6addr", (), word)
     if wrong := _shape(word, kind, args):
         return wrong
     if address.looks_like(word):
         return _address("IPaddr", (), word)
-    if kind in ADDRESS_KINDS:
-        if not args:
-            return fault("ip-no-args", kind=kind)
-        if len(args) > 1:
-            return fault("ip-colons", word=word, write=f"{kind}::{'/'.join(args)}")
-        return _address(kind, tuple(args), args[0])
     if len(kind) > MAX_NAME or _KIND.fullmatch(kind) is None:
         return fault("kind-path", word=kind) if "/" in kind else fault("kind-bad", word=kind)
     if len(word) > MAX_ARG:
@@ -177,12 +179,28 @@ def _resource(word: str) -> Resource | Fault:
     return Resource(kind, "script", kind, tuple(args))
 
 
+def _built_in(kind: str, word: str) -> Resource | Fault:
+    """`kind::SPEC`: all behind the first `::` is one address, whichever spelling of IPv6 it has."""
+    wrote, _, rest = word.partition(":")
+    spec = rest.removeprefix(":")
+    if not spec:
+        example = "2001:db8::5/64" if kind == "IPv6addr" else "192.168.1.100/24"
+        return fault("ip-no-args", kind=kind, write=f"{kind}::{example}")
+    if spec[0] == ":":
+        return fault("args-empty", word=word)
+    if wrote != kind or spec == rest:
+        return fault("kind-spelling", word=word, write=f"{kind}::{spec}")
+    six = address.is_ipv6(spec)
+    if (kind == "IPaddr" and six) or (kind == "IPv6addr" and address.looks_like(spec)):
+        return fault("ip-family", word=word, write=f"IPv6addr::{spec}" if six else f"IPaddr2::{spec}")
+    head, slash, tail = spec.partition("/") if six else ("", "", spec)
+    if "::" in tail:
+        return fault("ip-colons", word=word, write=f"{kind}::{head}{slash}{'/'.join(filter(None, tail.split('::')))}")
+    return _address(kind, (spec,), spec)
+
+
 def _shape(word: str, kind: str, args: list[str]) -> Fault | None:
     """Shapes that can only be mistakes, or that a later version runs."""
-    if values.is_ipv6(word) or kind in ("IPv6addr",) or (kind in ADDRESS_KINDS and values.is_ipv6("::".join(args))):
-        return fault("ipv6-not-yet", word=word)
-    if word[0] in "\"'`" or word[-1] in "\"'`":
-        return fault("quotes", word=word, write=word.strip("\"'`") or "the bare word")
     if word == "\\":
         return fault("lone-backslash")
     if ":::" in word or "" in args or not kind:
@@ -194,6 +212,8 @@ def _shape(word: str, kind: str, args: list[str]) -> Fault | None:
         return fault("class-later", word=word, cls="systemd")
     if address.looks_like(kind) and args:
         return fault("ip-colons", word=word, write="/".join([kind, *args]))
+    if ":" in kind and kind[0].isdigit() and not address.looks_like(kind):
+        return fault("ipv6-bad", word=word)
     if ":" in kind and not address.looks_like(kind):
         return fault("single-colon", word=word, write=_doubled(word))
     if "," in kind:
@@ -206,9 +226,11 @@ def _doubled(word: str) -> str:
 
 
 def _address(kind: str, args: tuple[str, ...], spec: str) -> Resource | Fault:
-    read = address.parse(spec)
+    read = address.parse_ipv6(spec) if kind == "IPv6addr" else address.parse(spec)
     if isinstance(read, Fault):
         return read
+    if args and ":" in read.ip:  # one text, whichever spelling the file has
+        args = ("/".join([read.ip, *spec.split("/")[1:]]),)
     return Resource(read.ip, "address", kind, args, read)
 
 

@@ -1,53 +1,79 @@
 """hbcore.yaml: what the three files have no word for.
 
     schema: 1
+    profile: fast                          # standard, fast, vm or wan; or single times:
+    timing: {keepalive: 200ms, deadtime: 2}
+    guard: auto                            # required or off
     groups:
       192.168.100.100: {weight: light}     # or heavy
+      192.168.100.101: {guard: off}
 
-Owns that shape; `profile` (beside schema) and `takeover` (beside weight) have their places kept, and are refused by
-name until a version reads them.
+Owns that shape; the other words of the configuration to come, and `takeover` (beside weight), have their places kept,
+and are refused by name until a version reads them.
 Invariant: the text becomes a tree of nodes with line numbers, never Python objects; aliases are not followed twice.
-Must not know which groups there are (cluster.py's), nor sentences.
+Must not know which groups there are (cluster.py's), what the times mean together (timing.py's), nor sentences.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import yaml
 
-from hbcore.engine.config import Problem, Weight
+from hbcore.engine.config import Guard, Problem, Weight
+from hbcore.engine.lease import PROFILES
+from hbcore.formats.directives import TIMES
+from hbcore.formats.ha_cf import EXAMPLES
 from hbcore.formats.text import Findings, nearest
+from hbcore.formats.values import OFF, ON, Fault, time_ns
 
 SCHEMA = "1"
 MAX_DEPTH = 20
 HIDDEN_ENDS = "\r\x85\u2028\u2029"  # line ends to YAML and to nobody else: they would shift every line number
-KEYS = ("schema", "groups")
-GROUP_KEYS = ("weight",)
-LATER = ("profile", "timing", "two_node", "no_quorum", "arbiter", "fencing", "links", "nodes", "ping", "cluster")
+KEYS = ("schema", "profile", "timing", "guard", "groups")
+GROUP_KEYS = ("weight", "guard")
+LATER = ("two_node", "no_quorum", "arbiter", "fencing", "links", "nodes", "ping", "cluster")
 GROUP_LATER = ("takeover", "failback", "prefer", "resources")
 WEIGHTS = tuple(w.value for w in Weight)
+GUARDS = tuple(g.value for g in Guard)
+MEANT = {**dict.fromkeys(ON, "auto"), **dict.fromkeys(OFF, "off")}  # a guard written as a switch
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A group's weight as tagged, and where."""
+    """What a group is tagged with, and in which lines; None: not said."""
 
     group: str
-    weight: Weight
     line: int
+    weight: Weight | None = None
+    weight_line: int = 0
+    guard: Guard | None = None
+    guard_line: int = 0
 
 
-def parse(text: str, file: str = "hbcore.yaml") -> tuple[tuple[Tag, ...], tuple[Problem, ...]]:
-    """The tags in file order, and all problems; a faulty entry is left out."""
+@dataclass(frozen=True, slots=True)
+class HbcoreYaml:
+    """What one hbcore.yaml says; "", None and absent keys: nothing. `times`: option -> (nanoseconds, line)."""
+
+    profile: str = ""
+    profile_line: int = 0
+    times: dict[str, tuple[int, int]] = field(default_factory=dict)
+    guard: Guard | None = None
+    guard_line: int = 0
+    tags: tuple[Tag, ...] = ()
+
+
+def parse(text: str, file: str = "hbcore.yaml") -> tuple[HbcoreYaml, tuple[Problem, ...]]:
+    """What the text says, and all problems; a faulty entry is left out."""
     found = Findings(file)
     root = _compose(text, found)
-    tags: list[Tag] = []
+    said = HbcoreYaml()
     if root is not None:
-        tags = _root(root, found)
+        said = _root(root, found)
     elif not found.failed:  # nothing but blanks and comments
         found.error(0, "yaml-no-schema", schema=SCHEMA)
-    return tuple(tags), found.close()
+    return said, found.close()
 
 
 def _compose(text: str, found: Findings) -> yaml.Node | None:
@@ -81,7 +107,7 @@ def _code(character: object) -> int:
     return character if isinstance(character, int) else ord(str(character)[:1] or "?")
 
 
-def _root(root: yaml.Node, found: Findings) -> list[Tag]:
+def _root(root: yaml.Node, found: Findings) -> HbcoreYaml:
     entries = _entries(root, found, "the file", KEYS, LATER)
     schema = entries.get("schema")
     if schema is None:
@@ -89,29 +115,72 @@ def _root(root: yaml.Node, found: Findings) -> list[Tag]:
             found.error(0, "yaml-no-schema", schema=SCHEMA)
     elif not isinstance(schema, yaml.ScalarNode) or schema.value != SCHEMA:
         found.error(_line(schema), "yaml-schema", schema=SCHEMA)
-    groups = entries.get("groups")
-    if groups is None or _is_null(groups):
-        return []
-    tags = []
-    for name, node in _entries(groups, found, "groups", None, ()).items():
-        tag = _group(name, node, found)
-        if tag is not None:
-            tags.append(tag)
-    return tags
+    profile, profile_line = _choice(entries, "profile", PROFILES, found)
+    guard, guard_line = _choice(entries, "guard", GUARDS, found)
+    groups = [_group(name, node, found) for name, node in _below(entries, "groups", None, found).items()]
+    return HbcoreYaml(
+        profile or "",
+        profile_line,
+        _times(_below(entries, "timing", TIMES, found), found),
+        Guard(guard) if guard else None,
+        guard_line,
+        tuple(tag for tag in groups if tag is not None),
+    )
+
+
+def _below(
+    entries: dict[str, yaml.Node], key: str, known: tuple[str, ...] | None, found: Findings
+) -> dict[str, yaml.Node]:
+    """The mapping under a key; an empty or missing one says nothing."""
+    node = entries.get(key)
+    return {} if node is None or _is_null(node) else _entries(node, found, key, known, ())
+
+
+def _times(entries: dict[str, yaml.Node], found: Findings) -> dict[str, tuple[int, int]]:
+    times: dict[str, tuple[int, int]] = {}
+    for option, node in entries.items():
+        example = EXAMPLES[option].replace(" ", ": ", 1)
+        word = node.value if isinstance(node, yaml.ScalarNode) else ""
+        ns = time_ns(word)
+        if not word:
+            found.error(_line(node), "no-value", option=option, example=example)
+        elif isinstance(ns, Fault):
+            found.error(_line(node), ns.code, option=option, **dict(ns.args))
+        elif ns == 0:
+            found.error(_line(node), "time-zero", option=option, example=example)
+        else:
+            times[option] = (ns, _line(node))
+    return times
 
 
 def _group(name: str, node: yaml.Node, found: Findings) -> Tag | None:
     if isinstance(node, yaml.ScalarNode) and node.value in WEIGHTS:
         found.error(_line(node), "yaml-short-weight", group=name, weight=node.value)
         return None
-    weight = _entries(node, found, f"group {name}", GROUP_KEYS, GROUP_LATER).get("weight")
-    if weight is None:
+    entries = _entries(node, found, f"group {name}", GROUP_KEYS, GROUP_LATER)
+    weight, weight_line = _choice(entries, "weight", WEIGHTS, found)
+    guard, guard_line = _choice(entries, "guard", GUARDS, found)
+    if weight is None and guard is None:
         return None
-    if not isinstance(weight, yaml.ScalarNode) or weight.value not in WEIGHTS:
-        word = weight.value if isinstance(weight, yaml.ScalarNode) else "that"
-        found.error(_line(weight), "yaml-weight", word=word, group=name)
-        return None
-    return Tag(name, Weight(weight.value), _line(weight))
+    return Tag(
+        name, weight_line or guard_line, Weight(weight) if weight else None, weight_line,
+        Guard(guard) if guard else None, guard_line,
+    )  # fmt: skip
+
+
+def _choice(entries: dict[str, yaml.Node], key: str, allowed: Iterable[str], found: Findings) -> tuple[str | None, int]:
+    """One of a few words, and its line; (None, 0) where it is not said, or wrong, which is told."""
+    node = entries.get(key)
+    if node is None:
+        return None, 0
+    names = tuple(allowed)
+    word = str(node.value) if isinstance(node, yaml.ScalarNode) else "a list"
+    if word in names:
+        return word, _line(node)
+    meant = MEANT.get(word.lower())
+    near = meant if meant in names else (word and nearest(word, names, 0.0)) or names[0]
+    found.error(_line(node), "yaml-choice", key=key, word=word or "empty", near=near, allowed=", ".join(names))
+    return None, 0
 
 
 def _entries(
@@ -132,7 +201,7 @@ def _entries(
         elif known is not None and key in later:
             found.error(line, "yaml-key-later", key=key, what=what)
         elif known is not None and key not in known:
-            near = nearest(key, (*known, *later)) or known[0]
+            near = nearest(key, (*known, *later), 0.0) or known[0]
             found.error(line, "yaml-key-unknown", key=key, what=what, near=near)
         else:
             entries[key] = value

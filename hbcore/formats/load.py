@@ -47,9 +47,9 @@ def load(config_dir: Path, node: str | None = None) -> Loaded:
 
     ha, ha_problems = ha_cf.parse(ha_text) if ha_text is not None else (ha_cf.HaCf(), ())
     groups, res_problems = haresources.parse(res_text) if res_text is not None else ((), ())
-    tags, yaml_problems = hbcore_yaml.parse(yaml_text) if yaml_text is not None else ((), ())
+    yaml, yaml_problems = hbcore_yaml.parse(yaml_text) if yaml_text is not None else (hbcore_yaml.HbcoreYaml(), ())
     texts = cluster.Texts(
-        ha, groups, tags, ha_text is None or _failed(ha_problems), res_text is None or _failed(res_problems)
+        ha, groups, yaml, ha_text is None or _failed(ha_problems), res_text is None or _failed(res_problems)
     )
     config, crossed = cluster.assemble(texts, node)
     problems += (*ha_problems, *res_problems, *yaml_problems, *crossed)

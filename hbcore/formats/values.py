@@ -143,6 +143,30 @@ def host_ipv4(word: str) -> str | Fault:
     return read
 
 
+def host_ipv6(word: str) -> str | Fault:
+    """An address one machine can have on a network, in its canonical form (RFC 5952)."""
+    if word[:1] == "[" or word[-1:] == "]":
+        return fault("ipv6-brackets", word=word, write=word.strip("[]") or "the bare address")
+    text, percent, zone = word.partition("%")
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        if text.count("::") > 1 or ":::" in text:
+            return fault("ipv6-gaps", word=word)
+        return fault("ipv6-bad", word=word)
+    if percent:
+        return fault("ipv6-zone", word=word, write=f"{address}/64/{zone or 'eth0'}")
+    if address.is_multicast:
+        return fault("ipv4-multicast", word=word)
+    if address.is_unspecified or address.is_loopback:
+        return fault("ipv4-nobody", word=word)
+    if address.ipv4_mapped is not None:
+        return fault("ipv6-mapped", word=word, write=address.ipv4_mapped)
+    if address.is_reserved:  # of no network yet, the old ::1.2.3.4 among them
+        return fault("ipv6-reserved", word=word)
+    return str(address)
+
+
 def device(word: str) -> str | Fault:
     """A network device's name; heartbeat's alias form eth0:0 names a label, not a device."""
     base, colon, _ = word.partition(":")

@@ -7,15 +7,18 @@ SENTENCES: dict[str, str] = {
     "address-absent": "{ip} is not on this node",
     "address-present": "{address}",
     "address-late": "{ip} was not put on: the permission to start had run out",
+    "address-ungated": "{ip} was not put on {device}: the kernel's guard could not be shut before ({why})",
     "address-refused": "the kernel refused to change {ip} on {device}: {why}",
+    "address-ipv6-off": "IPv6 is switched off on {device}, so it takes no {ip}:"
+    " sysctl -w net.ipv6.conf.{device}.disable_ipv6=0",
     "address-timeout": "the kernel did not answer in time about {ip}",
     "address-unknown": "the kernel could not be asked about {ip}: {why}",
     "address-no-device": "there is no interface {device} here (there are: {have})",
     "address-no-device-near": "there is no interface {device} here; did you mean {near}? (there are: {have})",
     "address-no-subnet": "no interface here has an address in the subnet of {ip} (subnets here: {subnets});"
-    " write the interface: {ip}/24/eth0",
+    " write the interface: {ip}/{bits}/eth0",
     "address-no-prefix": "the netmask of {ip} is not written, and {device} has no address in its subnet"
-    " (subnets there: {subnets}); write it: {ip}/24/{device}",
+    " (subnets there: {subnets}); write it: {ip}/{bits}/{device}",
     "address-device-down": "the interface {device} for {ip} is down",
     "resource-late": "{resource} was not begun: the permission to start had run out",
     "script-done": "{path} {operation}: {said}",
@@ -29,7 +32,11 @@ SENTENCES: dict[str, str] = {
     "resource-without-script": "no script for {kind} can be run here (found: {path})",
     "state-newer-format": "{path} was written by a newer version (format {found}, known here: {known});"
     " it is left as it is",
-    "state-damaged": "{path} is damaged ({why}); it is left as it is",
+    "state-damaged": "{path} is damaged ({trouble}) and kept as {kept}: this node starts as one that knows nothing; its"
+    " rights to run groups, the definitions last agreed with the other node, orders that only this node knew and the"
+    " counts of failbacks are lost",
+    "incarnation-damaged": "{path} is damaged ({trouble}) and kept as {kept}: this node's lives are counted from the"
+    " clock again",
     "state-unreadable": "{path} cannot be read: {why}",
     "realtime-refused": "real-time scheduling was refused; beats may be late under load",
     "memlock-limit": "memory is not locked: the limit for locked memory (RLIMIT_MEMLOCK) stands against it",

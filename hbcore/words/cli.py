@@ -25,6 +25,9 @@ exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""
     "help-online": "let a node serve again",
     "help-group": "start, stop or move a group, or clear what holds it (pin, failures)",
     "help-fence": "say that a node is off, so that its groups may be taken over",
+    "help-drill": "simulate this cluster's own configuration under faults, and say what held",
+    "help-seeds": "how many runs of 120 simulated seconds (default 200)",
+    "help-drill-config": "directory of the configuration (default /etc/ha.d)",
     "help-check": "examine a configuration before it is used; exit 1 where there is an error",
     "help-stdio": "the daemon's socket on standard input and output, for SSH",
     "help-scope": "NODE: default: the answering node; SCOPE: which groups: all (default), local (at home on that "
@@ -76,6 +79,7 @@ exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""
     "show-groups": "groups",
     "show-rules": "rules",
     "show-values": "not in the files, so ours",
+    "show-profile": "profile {name}",
     "show-heartbeats": "(heartbeat: {value})",
     "show-control": "control {control}",
     "show-failures": "{count} failed",

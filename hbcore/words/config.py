@@ -61,7 +61,20 @@ VALUES = {
     "ipv4-zero": "{part} in {word} begins with 0 and reads as octal to some tools: write {write}",
     "ipv4-multicast": "{word} is a multicast address, no machine has it: write the address of one machine",
     "ipv4-nobody": "{word} cannot be the address of a machine on a network: write one that others can reach",
-    "ipv6-not-yet": "{word} is IPv6, which runs from a later version on: write an IPv4 address",
+    "ipv6-not-yet": "{word} is IPv6, which is spoken here from a later version on: write an IPv4 address",
+    "ipv6-bad": "{word} is no IPv6 address: write eight groups of hexadecimal digits, such as 2001:db8:0:0:0:0:0:5, or "
+    "2001:db8::5 for short",
+    "ipv6-gaps": "{word} has more than one gap: `::` may stand once in an address, and length and device follow behind "
+    "/, as in 2001:db8::5/64/eth0",
+    "ipv6-brackets": "{word} is in brackets, as in a URL: write {write}",
+    "ipv6-zone": "the device stands behind the length, not behind %, so {word} is written {write}",
+    "ipv6-mapped": "{word} is an IPv4 address in IPv6 spelling, which no interface has: write {write}",
+    "ipv6-reserved": "{word} is in a range that no network has: write one from 2000::/3, or from fd00::/8 for a "
+    "network of your own",
+    "ipv6-link-local": "{word} exists on every network anew, so it needs its device: write {write}",
+    "ipv6-prefix": "{word} is no length of a prefix: write the number of its bits, 1 to 128, such as 64",
+    "ipv6-empty-field": "{spec} has an empty part: write ADDRESS/LENGTH/DEVICE, leaving off from the right",
+    "ipv6-fields": "{spec} has a part too many, IPv6 knows no broadcast address: write {write}",
     "device-alias": "{word} is a label, not a device: write {device}, the label is chosen when an address is added",
     "device-bad": "{word} is no name of a network device: write one as `ip link` shows it, of at most {limit} "
     "characters",
@@ -157,6 +170,8 @@ IDLE = {
 
 TIMING = {
     "keepalive-short": "keepalive {keepalive} is too short: write {least} or more",
+    "keepalive-long": "keepalive {keepalive} is too long: write {most} or less",
+    "deadtime-long": "deadtime {deadtime} is longer than the other node would wait: write {most} or less",
     "deadtime-twice-keepalive": "deadtime {deadtime} must be more than twice keepalive {keepalive}: write deadtime "
     "{longer} or more, or keepalive {shorter} or less",
     "deadtime-twice-keepalive-only": "deadtime {deadtime} must be more than twice keepalive {keepalive}: write "
@@ -165,12 +180,17 @@ TIMING = {
     "{longer} or more, or keepalive {shorter} or less",
     "deadtime-lease-only": "deadtime {deadtime} leaves no room for a safe lease with keepalive {keepalive}: write "
     "deadtime {longer} or more",
+    "deadtime-lease-fast": "deadtime {deadtime} leaves no room for a safe lease with keepalive {keepalive} under "
+    "ordinary scheduling: write deadtime {longer} or more, or no times and `profile: fast` into hbcore.yaml",
+    "timing-twice": "{option} already stands in {place}, and a time is said in one place: remove one of the two",
+    "profile-other": "profile {profile} is keepalive {keepalive} and deadtime {deadtime}, but the files say {theirs}: "
+    "remove that, or the profile",
     "initdead-short": "initdead {initdead} is shorter than deadtime {deadtime}: write initdead {deadtime} or more, "
     "better twice that",
     "deadping-short": "deadping {deadping} must be more than twice the keepalive: write {least} or more",
     "warntime-late": "warntime {warntime} is not before deadtime, it would never warn: write warntime {write}",
     "warntime-early": "warntime {warntime} is not longer than keepalive, it would always warn: write warntime {write}",
-    "chosen": "left out, so ours apply (heartbeat's own in brackets): {listed}",
+    "chosen": "left out, so profile {profile} applies (heartbeat's own in brackets): {listed}",
 }
 
 AUTHKEYS = {
@@ -243,7 +263,9 @@ HARESOURCES = {
     "kind-path": "{word} is a path, a script is found by its name: write the bare name of one in resource.d or "
     "/etc/init.d",
     "kind-bad": "{word} is no name of a script: write the name of one in resource.d or /etc/init.d",
-    "ip-no-args": "{kind} has no address: write {kind}::192.168.1.100/24",
+    "ip-no-args": "{kind} has no address: write {write}",
+    "ip-family": "{word} names an address of the other family than its agent knows: write {write}",
+    "kind-spelling": "{word} is spelled differently: write {write}",
     "ip-colons": "the parts of an address are separated by /, not by ::, so {word} is read wrongly: write {write}",
     "ip-prefix": "{word} is no mask: write the number of bits, 1 to 32, such as 24",
     "ip-dotted-mask": "the mask is written as its number of bits, not {word}: write {write}",
@@ -272,9 +294,12 @@ YAML = {
     "yaml-key-later": "{key} in {what} is read from a later version on: remove it",
     "yaml-key-unknown": "{what} has no key {key}: the nearest is {near}",
     "yaml-short-weight": "a group has its values below it: write `{group}: {{weight: {weight}}}`",
-    "yaml-weight": "{group} cannot weigh {word}: write light or heavy",
+    "yaml-choice": "{key} cannot be {word}: the nearest is {near} (there are {allowed})",
     "yaml-group": "there is no group {group}: haresources has none",
     "yaml-group-near": "there is no group {group} in haresources: the nearest is {near}",
+    "guard-heavy": "group {group} is heavy, and a heavy group is not gated without a watchdog: write `guard: auto`",
+    "guard-no-address": "group {group} has no address that could be gated: write `guard: auto`",
+    "guard-nothing": "no group is light and has an address, so there is nothing to gate: write `guard: auto`",
 }
 
 HERE = {
@@ -289,6 +314,12 @@ HERE = {
     "script-is-directory": "{path} is a directory, where the script {kind} should be: put the script there",
     "script-broken-link": "{path} is a link to nowhere, where the script {kind} should be: mend the link",
     "script-not-regular": "{path} is no regular file, where the script {kind} should be: put the script there",
+    "fast-needs-realtime": "profile fast needs real-time scheduling, which this system refuses: start hbcored as root "
+    "or with CAP_SYS_NICE (in a cgroup: with a real-time budget), or write `profile: standard`",
+    "guard-impossible": "{groups} must be guarded, but nftables says {error} here: modprobe nf_tables and run as root, "
+    "or write `guard: auto`",
+    "guard-off": "group {group} goes without a guard: with everything of ours frozen its address keeps answering (hole "
+    "H6)",
     "no-control": "no ping node is named, so a node cannot tell its own cut wire from the peer's death: write `ping "
     "ADDRESS` with the router's (hole H3)",
     "one-link": "{link} is the only path for heartbeats: a second mcast or ucast on another wire keeps one cut from "
@@ -298,6 +329,8 @@ HERE = {
     "device-missing": "this machine has no device {device}: write one of {devices}",
     "vip-device-missing": "this machine has no device {device} for {ip}: write one of {devices}",
     "vip-no-subnet": "no subnet of this machine holds {ip} now, so it could not be added: write ADDRESS/MASK/DEVICE",
+    "ipv6-off": "IPv6 is switched off on {device}, so {ip} could not be added: sysctl -w "
+    "net.ipv6.conf.{device}.disable_ipv6=0",
     "arp-ignore": "{device} has arp_ignore {value}, so it stays silent when asked for {ip} and looks free to the "
     "peer: sysctl -w net.ipv4.conf.{device}.arp_ignore=0 (and the value for all)",
 }

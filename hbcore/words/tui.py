@@ -8,6 +8,7 @@ SENTENCES: dict[str, str] = {
     "tui-no-alarms": "No alarms.",
     "tui-no-holes": "no known hole",
     "tui-values-ours": "where the files are silent:",
+    "tui-values-profile": "by profile {name}, where the files are silent:",
     "tui-level-full": "every group is fenced or locked outside",
     "tui-level-address": "the address is guarded; light groups only",
     "tui-level-classic": "a takeover presumes; vetoes stand in for proof",
