@@ -6,29 +6,49 @@ Invariant: only reads. Must not know what the engine makes of it.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
 
+from hbcore.agents.lookup import Missing, find_script
 from hbcore.engine.config import ClusterConfig, GroupDef
 from hbcore.engine.events import Facts, GroupFacts
+from hbcore.engine.lease import lease_of, valid_s
 from hbcore.host import address as host_address
 from hbcore.host.address import Addresses
 from hbcore.host.pipe import Place
-from hbcore.host.placing import Resolved
+from hbcore.host.placing import HostAddress, Resolved, is_ipv6, network
 
 
-async def gather(config: ClusterConfig, addresses: Addresses, scripts: dict[str, str]) -> tuple[Facts, list[Place]]:
-    """One look at the host."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the host. `own`: by device, all our own addresses there; what is asked there is asked from them."""
+
+    facts: Facts
+    places: tuple[Place, ...]
+    own: dict[str, tuple[str, ...]]
+
+
+async def gather(
+    config: ClusterConfig, definitions: tuple[GroupDef, ...], addresses: Addresses, config_dir: Path
+) -> Look:
+    """`definitions`: what the groups run by here, be it that of the files in `config_dir` or the one last agreed."""
     groups, places = [], []
-    for group in config.groups:
-        facts, found = await _group(config, group, addresses, scripts)
+    own: dict[str, tuple[str, ...]] = {}
+    for group in definitions:
+        facts, found = await _group(config, group, addresses, config_dir, own)
         groups.append(facts)
         places += found
-    services = await addresses.services([a for g in config.groups for a in g.addresses], _devices(config))
-    return Facts(services, tuple(groups)), places
+    services = await addresses.services([a for g in definitions for a in g.addresses], _devices(config))
+    return Look(Facts(services, tuple(groups)), tuple(places), own)
 
 
 async def _group(
-    config: ClusterConfig, group: GroupDef, addresses: Addresses, scripts: dict[str, str]
+    config: ClusterConfig,
+    group: GroupDef,
+    addresses: Addresses,
+    config_dir: Path,
+    own: dict[str, tuple[str, ...]],
 ) -> tuple[GroupFacts, list[Place]]:
     problem = ""
     places: list[Place] = []
@@ -37,11 +57,12 @@ async def _group(
         place = await addresses.resolve(wanted)
         if isinstance(place, Resolved):
             first = first or place
-            places.append(Place(group.name, place.ifindex, place.ip, place.prefix))
+            ends = valid_s(lease_of(config.timing)) if group.can_be_gated else 0
+            places.append(Place(group.name, place.ifindex, place.ip, place.prefix, group.gated, group.director, ends))
         else:
             problem = problem or place.code
     for resource in group.resources:
-        if resource.agent == "script" and resource.kind not in scripts:
+        if resource.agent == "script" and isinstance(find_script(resource.kind, config_dir), Missing):
             problem = problem or "script-missing-here"
     if group.addresses and first is None:
         return GroupFacts(group.name, problem=problem), places
@@ -49,18 +70,22 @@ async def _group(
         first = await addresses.base(_devices(config)[0])
     if first is None:
         return GroupFacts(group.name, problem=problem), places
-    return GroupFacts(group.name, first.device, first.base, _control(config, first), problem), places
+    here = await addresses.own(first.device)
+    own[first.device] = tuple(a.ip for a in here)
+    return GroupFacts(group.name, first.device, first.base, _control(config, first, here), problem), places
 
 
 def _devices(config: ClusterConfig) -> list[str]:
     return list(dict.fromkeys(link.device for link in config.links))
 
 
-def _control(config: ClusterConfig, place: Resolved) -> str:
-    """safety.md 1: a ping node on the network of the VIP, else its gateway, else nothing."""
-    network = IPv4Network((place.ip, place.prefix), strict=False)
-    for ping in config.pings:
-        if IPv4Address(ping) in network:
-            return ping
+def _control(config: ClusterConfig, place: Resolved, own: list[HostAddress]) -> str:
+    """safety.md 1: a ping node on the network of the VIP, else its gateway, else nothing.
+
+    Ping nodes are asked over IPv4 only. So for an address of IPv6 it is one in the IPv4 subnets of the same interface:
+    whoever answers there proves the same card, cable and switch.
+    """
+    subnets = [a.network for a in own if not is_ipv6(a.ip)] if is_ipv6(place.ip) else [network(place.ip, place.prefix)]
     gateway = host_address.gateway(place.device)
-    return gateway if gateway and IPv4Address(gateway) in network else ""
+    known = [*config.pings, *([gateway] if gateway else [])]
+    return next((name for name in known if any(ip_address(name) in subnet for subnet in subnets)), "")

@@ -22,20 +22,20 @@ from hbcore.control.schema import Event, Status
 from hbcore.control.server import Server
 from hbcore.daemon import facts
 from hbcore.daemon.backend import Backend
+from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.daemon.journal import Journal
 from hbcore.daemon.snapshot import Extra, snapshot
 from hbcore.engine import events
-from hbcore.engine.config import SECOND
+from hbcore.engine.config import SECOND, GroupDef
 from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Probe, Prove, Run, Say, Stored
 from hbcore.engine.engine import Engine
 from hbcore.engine.events import Abandoned, AddressGone, Carrier, Persisted, Probed, Sighting, Tick, Wall
-from hbcore.host import clock, files, pipe
+from hbcore.host import clock, files, pipe, state
 from hbcore.host.address import Addresses
 from hbcore.host.arp import ArpBook
 from hbcore.host.netlink import AddressEvent, LinkEvent, Netlink
 from hbcore.words import say
 
-STATE_FORMAT = 1
 FACTS_S = 5.0
 PUBLISH_S = 1.0
 NEIGHBOURS = 3  # asked beside the rest where any of them is proof enough
@@ -48,24 +48,29 @@ class Manager:
     def __init__(self, sock: socket.socket, hello: pipe.Hello, arguments: dict[str, str], restart: list[str]) -> None:
         self._pipe = pipe.Pipe(sock)
         self._hello = hello
-        self._state = Path(arguments["state"]) / "state.json"
+        self._state = Path(arguments["state"])
         self._runtime = Path(arguments["runtime"])
         self._restart = restart
         self._loop = asyncio.get_running_loop()
         self._disk = ThreadPoolExecutor(1, "disk")
         self._extra = Extra(key_bits=hello.keys.weakest_bits, incarnation=hello.incarnation)
         config = hello.config
-        self._netlink = Netlink()
-        self._addresses = Addresses(self._netlink, [a.ip for g in config.groups for a in g.addresses])
-        self._arp = ArpBook(self._addresses.is_present, self._step)
-        self._addresses.announcer = self._arp
         self._journal = Journal(hello.node, config.logfile, self._on_event)
-        stored = self._load()
+        stored, kept = state.load(self._state, clock.unix_ns() // SECOND)
+        self._extra.lost = state.told() + ([kept] if kept else [])
         now = clock.now_ns()
         self._engine = Engine(
             config, hello.node, stored, now, born_ns=hello.born_ns, heard_ns=hello.heard_ns, resumed=hello.resumed,
             version=__version__,
         )  # fmt: skip
+        self._netlink = Netlink()
+        self._gates = Gatekeeper(
+            config.timing, lambda: self._engine.definitions, lambda ips: self._pipe.send(pipe.Lifted(ips))
+        )
+        self._vips = [a for g in self._engine.world.groups.values() for d in g.definitions for a in d.addresses]
+        self._addresses = Addresses(self._netlink, [a.ip for a in self._vips], gates=self._gates)
+        self._arp = ArpBook(self._addresses.is_present, self._step, silenced=self._gates.silenced)
+        self._addresses.announcer = self._arp
         self._backend = Backend(self._engine, self._journal, self._status, self._carry_out)
         self._server = Server(self._backend, self._runtime / "hbcore.sock")
         self._runner = Runner(
@@ -76,7 +81,9 @@ class Manager:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._published = (-1, 0)
-        self._places: list[pipe.Place] = []
+        self._places: tuple[pipe.Place, ...] = ()
+        self._own: dict[str, tuple[str, ...]] = {}  # our own addresses by device, as last looked at
+        self._looked: tuple[GroupDef, ...] = ()  # what the groups ran by when the host was looked at, () = not yet
         self._deaf: dict[str, str] = {}
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._quit: int | None = None  # the exit status, once all is stopped and pulse was told to quit
@@ -84,6 +91,11 @@ class Manager:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     async def run(self) -> int:
+        if orphans := self._runner.end_orphans():
+            self._journal.write(
+                Note("scripts-ended", (("count", str(orphans)),), "warning", "failure", self._hello.node)
+            )
+        await self._addresses.lift_stale(self._vips)  # before the engine may start anything
         self._step(Wall(clock.unix_ns()))
         if self._hello.released:
             self._step(Abandoned(tuple(self._hello.released.items())))
@@ -93,6 +105,8 @@ class Manager:
         self._pipe.send(pipe.Ready(pipe.VERSION))
         self._journal.write(Note("daemon-resumed" if self._hello.resumed else "daemon-started",
                                  (("version", __version__),), kind="node", about=self._hello.node))  # fmt: skip
+        for kept in self._extra.lost:
+            self._journal.write(Note(kept.code, kept.args, "warning", "failure", self._hello.node))
         self._readable()
         for job in (self._watch_host(), self._housekeeping()):
             self._spawn(job)
@@ -102,6 +116,7 @@ class Manager:
             await self._server.close()
             self._arp.close()
             self._netlink.close()
+            self._gates.close()
             self._disk.shutdown(wait=True)
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> None:
@@ -133,18 +148,23 @@ class Manager:
 
     async def _refresh(self) -> None:
         """What the host says now; told on only where it changed."""
-        found, places = await facts.gather(self._hello.config, self._addresses, self._hello.scripts)
-        self._arp.own = await self._addresses.own_macs()
+        while True:
+            by = self._engine.definitions
+            look = await facts.gather(self._hello.config, by, self._addresses, Path(self._hello.config_dir))
+            self._arp.own = await self._addresses.own_macs()
+            if by == self._engine.definitions:  # else pulse would be told the places of before
+                break
+        found, self._own, self._looked = look.facts, look.own, by
         watched: dict[str, list[str]] = {}
         for group in found.groups:
             if group.device:
-                ips = [a.ip for g in self._hello.config.groups if g.name == group.group for a in g.addresses]
+                ips = [a.ip for g in by if g.name == group.group for a in g.addresses]
                 watched.setdefault(group.device, []).extend(ips)
         self._hearing(self._arp.watch(watched))
+        if look.places != self._places:
+            self._places = look.places
+            self._pipe.send(pipe.Places(look.places))  # before the engine may hold anything there
         self._step(found)
-        if places != self._places:
-            self._places = places
-            self._pipe.send(pipe.Places(tuple(places)))
         gateways = {g.control for g in found.groups if g.control} - set(self._hello.config.pings)
         if gateways:
             self._pipe.send(pipe.Watch(tuple(sorted(gateways))))
@@ -158,11 +178,11 @@ class Manager:
 
     async def _watch_host(self) -> None:
         """Addresses somebody else removes, cards that come and go."""
-        ours = {a.ip for g in self._hello.config.groups for a in g.addresses}
         async for report in self._addresses.reports():
+            ours = {a.ip: a.device or "" for g in self._engine.definitions for a in g.addresses}
             if isinstance(report, AddressEvent):
                 if report.ip in ours and not report.added and not report.ours:
-                    await self._gone(report.ip)
+                    await self._gone(report.ip, ours[report.ip])
                 elif report.ip not in ours:
                     await self._refresh()
             elif isinstance(report, LinkEvent):
@@ -170,11 +190,11 @@ class Manager:
                 await self._refresh()
             else:
                 for ip in sorted(ours):
-                    await self._gone(ip)
+                    await self._gone(ip, ours[ip])
                 await self._refresh()
 
-    async def _gone(self, ip: str) -> None:
-        present = await self._addresses.is_present(ip)
+    async def _gone(self, ip: str, device: str) -> None:
+        present = await self._addresses.is_present(ip, device)
         self._readable()  # pulse may have taken it off, and then says why
         if not present:
             self._step(AddressGone(ip, clock.now_ns()))
@@ -183,6 +203,7 @@ class Manager:
 
     def _readable(self) -> None:
         """Read all that pulse said, in order, before anything else may look at the time."""
+        told: list[events.Event] = []
         for message in self._pipe.drain():
             match message:
                 case pipe.Counts(datagrams, troubles, own, realtime):
@@ -194,11 +215,19 @@ class Manager:
                 case pipe.Told(code, args, severity, kind):
                     self._journal.write(Note(code, args, severity, kind, self._hello.node))
                 case pipe.Asked("leave"):
-                    self._step(events.Leave())
-                case events.Heard() | events.Answered() | events.Lapsed() | events.Stalled() | events.Abandoned():
-                    self._step(message)
+                    told.append(events.Leave())
+                case events.Guarded(trouble):
+                    self._gates.told(trouble)
+                    told.append(message)
+                case (
+                    events.Heard() | events.Answered() | events.Lapsed() | events.Stalled() | events.Abandoned()
+                    | events.Listened()
+                ):  # fmt: skip
+                    told.append(message)
                 case _:
                     pass
+        if told:
+            self._step(*told)
         if self._pipe.closed and not self._ended.done():
             if self._quit is None:
                 self._become_pulse()
@@ -212,10 +241,10 @@ class Manager:
         os.environ["HBCORE_RESUME"] = str(pipe.leave_behind(self._hello))
         os.execv(sys.executable, [sys.executable, *self._restart])
 
-    def _step(self, event: events.Event) -> None:
-        """One fact for the engine. A broken invariant of ours ends this daemon: the next one asks everything anew."""
+    def _step(self, *facts: events.Event) -> None:
+        """Facts for the engine. A broken invariant of ours ends this daemon: the next one asks everything anew."""
         try:
-            self._carry_out(self._engine.step(clock.now_ns(), event))
+            self._carry_out(self._engine.step(clock.now_ns(), *facts))
         except Exception as error:
             self._fail(error)
             raise
@@ -232,6 +261,9 @@ class Manager:
             self._timer.cancel()
         delay = max(0, self._engine.next_deadline() - clock.now_ns()) / SECOND
         self._timer = self._loop.call_later(delay, self._tick)
+        if self._looked and self._looked != self._engine.definitions:
+            self._looked = ()
+            self._spawn(self._refresh())
         self._publish()
 
     def _do(self, effect: Effect) -> None:
@@ -260,7 +292,9 @@ class Manager:
             self._ended.set_result(status)
 
     async def _run(self, run: Run) -> None:
-        done = await self._runner.run(run.op, run.resource, run.operation, run.timeout_ns, run.not_after_ns)
+        done = await self._runner.run(
+            run.op, run.resource, run.operation, run.timeout_ns, run.not_after_ns, self._gates.valid_s(run.group)
+        )
         self._step(done)
 
     async def _probe(self, probe: Probe) -> None:
@@ -269,7 +303,9 @@ class Manager:
         if probe.neighbours:
             known = await self._addresses.neighbours(probe.device, NEIGHBOURS)
             neighbours = {n.ip for n in known} - set(targets)
-        result = await self._arp.probe(probe.device, [*targets, *neighbours], probe.source, probe.confirm)
+        result = await self._arp.probe(
+            probe.device, [*targets, *neighbours], probe.source, probe.confirm, others=self._own.get(probe.device, ())
+        )
         if result.trouble:
             self._step(Probed(probe.probe, result.begun_ns, result.ended_ns, failed=True))
             return
@@ -283,7 +319,7 @@ class Manager:
     async def _persist(self, number: int, stored: Stored) -> None:
         error = ""
         try:
-            await self._loop.run_in_executor(self._disk, files.write, self._state, STATE_FORMAT, stored)
+            await self._loop.run_in_executor(self._disk, state.save, self._state, stored)
         except OSError as problem:
             error = problem.strerror or str(problem.errno)
         self._extra.disk_error = error
@@ -311,13 +347,6 @@ class Manager:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
 
-    def _load(self) -> Stored:
-        try:
-            return files.read(self._state, STATE_FORMAT, Stored) or Stored()
-        except files.FileTrouble as trouble:
-            print(say(trouble.code, **trouble.args_), file=sys.stderr, flush=True)
-            raise
-
 
 async def _main(sock: socket.socket, argv: list[str]) -> int:
     sock.setblocking(False)
@@ -335,4 +364,8 @@ async def _main(sock: socket.socket, argv: list[str]) -> int:
 
 def run(sock: socket.socket, argv: list[str]) -> int:
     """The daemon until it ends; its exit status."""
-    return asyncio.run(_main(sock, argv))
+    try:
+        return asyncio.run(_main(sock, argv))
+    except files.FileTrouble as trouble:
+        print(say(trouble.code, **trouble.args_), file=sys.stderr, flush=True)
+        return 1

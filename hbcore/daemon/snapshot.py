@@ -10,6 +10,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -17,7 +18,7 @@ from hbcore import __version__
 from hbcore.control import schema
 from hbcore.control.schema import API, Protection, Said
 from hbcore.engine import classic
-from hbcore.engine.beat import Mode, Verdict
+from hbcore.engine.beat import Mode, State, Verdict
 from hbcore.engine.config import MS, SECOND
 from hbcore.engine.engine import Engine
 from hbcore.engine.group import CONFLICT_OVER_NS, Group, Member, Phase, Res
@@ -26,6 +27,7 @@ from hbcore.engine.placement import place
 from hbcore.engine.planner import whereabouts
 from hbcore.engine.table import Peer
 from hbcore.engine.world import World
+from hbcore.host.files import Kept
 from hbcore.words import say
 
 CONTROL = {Verdict.NONE: "none", Verdict.OK: "ok", Verdict.NO: "no", Verdict.SUSPENDED: "suspended"}
@@ -44,6 +46,7 @@ class Extra:
     incarnation: int = 0
     alarms: dict[tuple[str, str], float] = field(default_factory=dict)  # (code, about) -> unix seconds it began
     disk_error: str = ""
+    lost: list[Kept] = field(default_factory=list)
 
 
 def said(code: str, **args: str) -> Said:
@@ -191,9 +194,10 @@ def _group(world: World, group: Group, shield: Protection, now_ns: int) -> dict[
 
 
 def _state(world: World, group: Group, at: str, now_ns: int) -> str:
-    if at == world.me or not at:
-        return group.state.name.lower()
     word = world.peer.word(group.number)
+    asked_there = word is not None and word.state is State.UNKNOWN and group.state is State.STOPPED
+    if at == world.me or (not at and not asked_there):
+        return group.state.name.lower()
     if world.peer.state(now_ns) in (Peer.LOST, Peer.NEVER) or word is None:
         return "unknown"  # it may run there: nobody can see it
     return word.state.name.lower()
@@ -290,6 +294,8 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
         alarm("alarm-config", peer.name, "warning", node=peer.name, where=_differing(world))
     if extra.disk_error:
         alarm("alarm-disk", world.me, "critical", error=extra.disk_error)
+    for kept in extra.lost:
+        alarm(kept.code, Path(kept.path).name, "warning", 0, **dict(kept.args))
     for name, control in world.controls.items():
         if not _answers(world, name, now_ns):
             alarm("alarm-control", name, "warning", control.asked_ns, control=name)
@@ -331,16 +337,13 @@ def _values(world: World) -> list[dict[str, object]]:
     chosen = {c.option: c for c in world.config.chosen}
     timing = world.config.timing
     actual = {
-        "keepalive": timing.keepalive_ns, "warntime": timing.warntime_ns, "deadtime": timing.deadtime_ns,
-        "initdead": timing.initdead_ns, "deadping": timing.deadping_ns,
+        "keepalive": _shown(timing.keepalive_ns), "warntime": _shown(timing.warntime_ns),
+        "deadtime": _shown(timing.deadtime_ns), "initdead": _shown(timing.initdead_ns),
+        "deadping": _shown(timing.deadping_ns), "auto_failback": "on" if world.config.auto_failback else "off",
     }  # fmt: skip
     out: list[dict[str, object]] = []
-    for option, value_ns in actual.items():
+    for option, value in actual.items():
         ours = chosen.get(option)
-        out.append({"option": option, "value": _shown(value_ns), "source": "ours" if ours else "file",
-                    "heartbeats": ours.heartbeats if ours else None})  # fmt: skip
-    failback = chosen.get("auto_failback")
-    word = "on" if world.config.auto_failback else "off"
-    source, theirs = ("ours", failback.heartbeats) if failback else ("file", None)
-    out.append({"option": "auto_failback", "value": word, "source": source, "heartbeats": theirs})
+        from_profile = {"heartbeats": ours.heartbeats, "profile": ours.profile} if ours else {}
+        out.append({"option": option, "value": value, "source": "ours" if ours else "file", **from_profile})
     return out

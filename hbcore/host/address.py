@@ -27,17 +27,34 @@ _MAX_ROUTES = 4096
 class Announcer(Protocol):
     """Who tells the neighbours (host.arp)."""
 
-    def announce(self, device: str, ip: str) -> None: ...
+    def announce(self, device: str, ip: str, *, at_once: bool = True) -> None: ...
 
     def hush(self, ip: str) -> None: ...
+
+
+class Gates(Protocol):
+    """Who keeps an address silent until it may speak (daemon.gatekeeper)."""
+
+    def gate(self, ip: str) -> object | None: ...
+
+    def shut(self, ip: str) -> str: ...
+
+    def lift(self, ip: str) -> None: ...
 
 
 class Addresses:
     """One per daemon. `vips`: every virtual IP of the configuration, none of which is a base address."""
 
-    def __init__(self, netlink: Netlink, vips: Iterable[str], announcer: Announcer | None = None) -> None:
+    def __init__(
+        self,
+        netlink: Netlink,
+        vips: Iterable[str],
+        announcer: Announcer | None = None,
+        gates: Gates | None = None,
+    ) -> None:
         self._netlink = netlink
         self.announcer = announcer
+        self._gates = gates
         self._changing = asyncio.Lock()  # what is read of the host must still hold when it is changed
         self.vips = frozenset(vips)
 
@@ -46,27 +63,38 @@ class Addresses:
         links, have = await self._tables()
         return placing.resolve(wanted, links, have, self.vips)
 
-    async def up(self, wanted: Address, not_after_ns: int = 0) -> Finding:
-        """Put it on and announce it. OK, FAILED, LATE (`not_after_ns`, 0 = none, was over before it) or UNKNOWN."""
+    async def up(self, wanted: Address, not_after_ns: int = 0, valid_s: int | None = None) -> Finding:
+        """Put it on and announce it. OK, FAILED, LATE (`not_after_ns`, 0 = none, was over before it) or UNKNOWN.
+
+        `valid_s`: the kernel takes it off after so many seconds, unless somebody refreshes it; None: it stays.
+        """
         async with self._changing:
             links, have = await self._tables()
             place = placing.resolve(wanted, links, have, self.vips)
             if isinstance(place, Refused):
                 return Outcome.FAILED, place.code, dict(place.args)
-            here = placing.instances(wanted.ip, links, have)
-            right = [a for a in here if (a.ifindex, a.prefix) == (place.ifindex, place.prefix)]
+            here = placing.instances(wanted.ip, links, have, place.device)
+            right = [a for a in here if _is_right(a, place, valid_s)]
+            strays = [a for a in here if a not in right]
+            # an interface has an IPv6 address once only, so what is wrong with it there has to go first
+            first = [a for a in strays if placing.is_ipv6(a.ip) and a.ifindex == place.ifindex]
             if not_after_ns and clock.now_ns() > not_after_ns:
                 return Outcome.LATE, "address-late", {"ip": wanted.ip}
+            if self._gates is not None and (why := self._gates.shut(wanted.ip)):
+                return Outcome.FAILED, "address-ungated", {"ip": wanted.ip, "device": place.device, "why": why}
             try:
-                if not right:
-                    await self._add(place)
-                for stray in here:
-                    if stray not in right:
+                for stray in first:
+                    await self._delete(stray, links, have)
+                if not right or valid_s is not None or right[0].ends:
+                    await self._add(place, valid_s, renew=bool(right))
+                for stray in strays:
+                    if stray not in first:
                         await self._delete(stray, links, have)
             except NetlinkRefused as refused:
                 return _refusal(refused, wanted.ip, place.device)
         if self.announcer is not None:
-            self.announcer.announce(place.device, place.ip)
+            late = 0 < not_after_ns < clock.now_ns()  # we were stopped meanwhile: it may be the other node's by now
+            self.announcer.announce(place.device, place.ip, at_once=not late)
         return Outcome.OK, "address-adopted" if right else "address-up", {"address": place.shown}
 
     async def down(self, wanted: Address) -> Finding:
@@ -75,43 +103,69 @@ class Addresses:
             self.announcer.hush(wanted.ip)
         async with self._changing:
             links, have = await self._tables()
-            here = placing.instances(wanted.ip, links, have)
+            here = placing.instances(wanted.ip, links, have, wanted.device or "")
             try:
                 for one in here:
                     await self._delete(one, links, have)
             except NetlinkRefused as refused:
                 return _refusal(refused, wanted.ip, "any interface")
+            if self._gates is not None:
+                self._gates.lift(wanted.ip)
         return Outcome.OK, "address-down" if here else "address-absent", {"ip": wanted.ip}
+
+    async def lift_stale(self, wanted: Iterable[Address]) -> None:
+        """Lift the gates that a daemon left which died between an address and its gate, or had other files. What is
+        there and has to have one keeps it, also while the kernel still asks about the address.
+        """
+        async with self._changing:
+            links, have = await self._tables()
+            for one in wanted:
+                here = placing.instances(one.ip, links, have, one.device or "")
+                if self._gates is not None and not (here and self._gates.gate(one.ip)):
+                    self._gates.lift(one.ip)
 
     async def look(self, wanted: Address) -> Finding:
         """RUNNING where this host has it (a loopback does not count), else STOPPED."""
         links, have = await self._tables()
-        here = placing.instances(wanted.ip, links, have)
+        here = [a for a in placing.instances(wanted.ip, links, have, wanted.device or "") if a.settled]
         if not here:
             return Outcome.STOPPED, "address-absent", {"ip": wanted.ip}
         name = next(link.name for link in links if link.index == here[0].ifindex)
         return Outcome.RUNNING, "address-present", {"address": f"{here[0].ip}/{here[0].prefix} {here[0].label or name}"}
 
-    async def is_present(self, ip: str) -> bool:
+    async def is_present(self, ip: str, device: str = "") -> bool:
+        """`device` is asked for where the address is a link-local one."""
         links, have = await self._tables()
-        return bool(placing.instances(ip, links, have))
+        return any(a.settled for a in placing.instances(ip, links, have, device))
 
     async def services(self, wanted: Iterable[Address], devices: Iterable[str] = ()) -> tuple[Service, ...]:
-        """The interfaces those addresses belong on, then `devices`, each once, with its MAC and our base address."""
+        """The interfaces those addresses belong on, then `devices`, each once, with its MAC and our base address: of
+        IPv4 where it has any, which every version can ask for.
+        """
         links, have = await self._tables()
         by_index = {link.index: link for link in links}
         places = [placing.resolve(address, links, have, self.vips) for address in wanted]
-        bases = [placing.base_on(name, links, have, self.vips) for name in devices]
         found: dict[Service, None] = {}
-        for place in (*places, *bases):
+        for place in places:
+            if isinstance(place, Resolved) and placing.is_ipv6(place.ip):
+                place = placing.base_on(place.device, links, have, self.vips) or place
             if isinstance(place, Resolved) and by_index[place.ifindex].mac:
                 found[Service(by_index[place.ifindex].mac, place.base)] = None
+        for base in (placing.base_on(name, links, have, self.vips) for name in devices):
+            if base is not None and by_index[base.ifindex].mac:
+                found[Service(by_index[base.ifindex].mac, base.base)] = None
         return tuple(found)[:MAX_MACS]
 
     async def base(self, device: str) -> Resolved | None:
         """Our own first address on a device, as a place; None where there is none."""
         links, have = await self._tables()
         return placing.base_on(device, links, have, self.vips)
+
+    async def own(self, device: str) -> list[HostAddress]:
+        """All our own addresses on a device, in the order of placing.own_on."""
+        links, have = await self._tables()
+        link = next((link for link in links if link.name == device), None)
+        return placing.own_on(link, have, self.vips) if link else []
 
     async def own_macs(self) -> frozenset[bytes]:
         return frozenset(link.mac for link in await self._netlink.links() if link.mac)
@@ -128,9 +182,11 @@ class Addresses:
     async def _tables(self) -> tuple[list[Link], list[HostAddress]]:
         return await self._netlink.links(), await self._netlink.addresses()
 
-    async def _add(self, place: Resolved) -> None:
+    async def _add(self, place: Resolved, valid_s: int | None = None, *, renew: bool = False) -> None:
+        if valid_s is not None and not placing.is_ipv6(place.ip):
+            sysctl.keep_others(place.device)  # nobody of ours may be there when the kernel takes it off
         try:
-            await self._netlink.add(place.ifindex, place.ip, place.prefix, place.broadcast, place.label)
+            await self._netlink.add(place, valid_s, renew=renew)
         except NetlinkRefused as refused:
             if refused.errno != errno.EEXIST:  # somebody put the same one there since we looked: it is there
                 raise
@@ -151,7 +207,15 @@ class Addresses:
                 await self._add(Resolved(other.ifindex, device, other.ip, other.prefix, broadcast, label, ""))
 
 
+def _is_right(have: HostAddress, place: Resolved, valid_s: int | None) -> bool:
+    """An IPv6 address without an end is not given one later: the kernel (6.18) then ends its route at once."""
+    may_end = have.ends or valid_s is None or not placing.is_ipv6(have.ip)
+    return have.settled and may_end and (have.ifindex, have.prefix) == (place.ifindex, place.prefix)
+
+
 def _refusal(refused: NetlinkRefused, ip: str, device: str) -> Finding:
+    if refused.errno == errno.EACCES and placing.is_ipv6(ip):
+        return Outcome.FAILED, "address-ipv6-off", {"ip": ip, "device": device}
     outcome = Outcome.UNKNOWN if refused.errno == errno.ETIMEDOUT else Outcome.FAILED  # no answer: it may yet be done
     return outcome, "address-refused", {"ip": ip, "device": device, "why": refused.name}
 

@@ -1,8 +1,9 @@
-"""ARP on the service interfaces: telling the neighbours, asking who has an address, hearing who says it has ours.
+"""Neighbours on the service interfaces: telling them where an address is, asking who has it, hearing who says so.
 
-Owns one packet socket per interface. Invariants: an address is announced again only while this host still has it (a
-process that was stopped for an hour must not finish its round); an answer of our own cards is nobody's answer; silence
-after a round that could not be sent is marked as such.
+By ARP for IPv4, by Neighbour Discovery for IPv6 (spelling.py). Owns one packet socket for each of them on an interface.
+Invariants: an address is announced again only while this host still has it and the guard leaves it open (a process that
+was stopped for an hour must not finish its round, and frames of a packet socket pass every gate); an answer of our own
+cards is nobody's answer; silence after a round that could not be sent is marked as such.
 Must not know groups, owners or peers: who a MAC belongs to is the engine's question.
 """
 
@@ -15,10 +16,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from hbcore.engine.config import MS
 from hbcore.engine.events import Seen
-from hbcore.host import clock
+from hbcore.host import clock, spelling, sysctl
 from hbcore.host.arpport import Port
-from hbcore.host.frames import ANY, REPLY, REQUEST, Arp, build
+from hbcore.host.frames import REQUEST, Spoken
 from hbcore.host.round import ProbeResult, Round
+from hbcore.host.spelling import Spelling
 
 ANNOUNCE_NS = (50 * MS, 200 * MS, 1000 * MS, 2000 * MS, 5000 * MS)  # after the first one, which goes out at once
 STEADY_NS = 60_000 * MS  # then one now and then: switches forget a MAC after 300 s
@@ -26,20 +28,26 @@ WINDOW_NS = 100 * MS
 SEEN_PER_WINDOW = 64  # different sightings told per interface and window; the rest is counted only
 MARGIN_S = 0.005
 
-Has = Callable[[str], Awaitable[bool]]
+Has = Callable[[str, str], Awaitable[bool]]
+Silenced = Callable[[str], bool]
 
 
 class ArpBook:
     """All interfaces of one daemon, in its running loop.
 
-    `has`: whether this host has an address now. `on_seen`: told of foreign ARP about watched addresses, at most once
-    per (MAC, address, kind) in 100 ms. `own`: MACs of all our cards, kept current by the caller.
+    `has`: whether this host has an address (on a device) now. `on_seen`: told of what others say about watched
+    addresses, at most once per (MAC, address, kind) in 100 ms. `own`: MACs of all our cards, which the caller keeps
+    current. `silenced`: whether the guard shuts an address now.
     """
 
-    def __init__(self, has: Has, on_seen: Callable[[Seen], None], own: Collection[bytes] = ()) -> None:
+    def __init__(
+        self, has: Has, on_seen: Callable[[Seen], None], own: Collection[bytes] = (),
+        silenced: Silenced = lambda ip: False,
+    ) -> None:  # fmt: skip
         self._has = has
+        self._silenced = silenced
         self._on_seen = on_seen
-        self._ports: dict[str, Port] = {}
+        self._ports: dict[tuple[str, Spelling], Port] = {}
         self._watched: dict[str, frozenset[str]] = {}
         self._rounds: dict[str, set[Round]] = {}
         self._repeating: dict[str, asyncio.Task[None]] = {}
@@ -48,7 +56,7 @@ class ArpBook:
         self.unsaid = 0  # sightings above the bound
 
     def watch(self, addresses: Mapping[str, Iterable[str]]) -> dict[str, str]:
-        """Listen on exactly these devices for ARP about these addresses; again after a device came back.
+        """Listen on exactly these devices for what is said about these addresses; again after a device came back.
 
         Gives the devices that cannot be listened on, each with the name of its errno (ENODEV, EPERM).
         """
@@ -64,10 +72,14 @@ class ArpBook:
                 deaf[device] = errno.errorcode.get(error.errno or 0, "EIO")
         return deaf
 
-    def announce(self, device: str, ip: str) -> None:
-        """Gratuitous ARP, request and reply form, at 0, 50, 200 ms, 1, 2, 5 s, then one a minute, until `hush`."""
+    def announce(self, device: str, ip: str, *, at_once: bool = True) -> None:
+        """Tell all, in every form they may listen to, at 0, 50, 200 ms, 1, 2, 5 s, then once a minute, until `hush`.
+
+        `at_once`: the first time without asking the guard, which opens a moment after the address is put on.
+        """
         self.hush(ip)
-        self._tell(device, ip)
+        if at_once:
+            self._tell(device, ip)
         self._repeating[ip] = asyncio.get_running_loop().create_task(self._repeat(device, ip), name=f"announce {ip}")
 
     def hush(self, ip: str) -> None:
@@ -79,35 +91,38 @@ class ArpBook:
         self,
         device: str,
         targets: Iterable[str],
-        source: str = ANY,
+        source: str = "",
         confirm: Collection[bytes] = (),
         rounds: int = 3,
         gap_ms: int = 30,
+        others: Iterable[str] = (),
     ) -> ProbeResult:
         """Ask for all targets at once, `rounds` times `gap_ms` apart; takes rounds x gap + 5 ms, a gap more in doubt.
 
-        `source`: our base address there. An answer from a MAC in `confirm` is asked again by unicast, since a switch
-        may answer for a machine that is gone. Errors of the card are in the result, not raised.
+        `source`: our base address there, `others`: more of ours, for targets of the other family and to ask again from.
+        An answer from a MAC in `confirm` is asked again by unicast, since a switch may answer for a machine that is
+        gone. Errors of the card are in the result, not raised.
         """
+        one = Round(targets, (source, *others), confirm)
         try:
-            port = self._port(device)
+            ports = {how: self._port(device, how) for how in one.spellings}
         except OSError as error:
-            return Round.impossible(targets, error)
-        one = Round(targets, source or ANY, confirm)
+            return Round.impossible(one.targets, error)
         self._rounds.setdefault(device, set()).add(one)
         self._settle(device)
         try:
             loop = asyncio.get_running_loop()
             for number in range(rounds):
-                self._send(port, one, one.ask(port.mac))
+                for how, port in ports.items():
+                    self._send(port, one, one.ask(how, port.mac))
                 await asyncio.sleep(max(0.0, one.begun_s + (number + 1) * gap_ms / 1000 - loop.time()))
             await asyncio.sleep(MARGIN_S)
-            port.drain()  # judge only after all that the kernel has was read
+            self._drain(ports.values())  # judge only after all that the kernel has was read
             if one.doubtful():
-                if one.asks_late:
-                    self._send(port, one, one.ask_again(port.mac))
+                for how, port in ports.items():
+                    self._send(port, one, one.ask_again(how, port.mac))
                 await asyncio.sleep(gap_ms / 1000)
-                port.drain()
+                self._drain(ports.values())
             return one.result()
         finally:
             self._rounds[device].discard(one)
@@ -121,71 +136,80 @@ class ArpBook:
             port.close()
         self._ports.clear()
 
-    def _port(self, device: str) -> Port:
-        port = self._ports.get(device)
+    def _port(self, device: str, how: Spelling) -> Port:
+        port = self._ports.get((device, how))
         if port is not None and not port.lost:
             return port
         if port is not None:
-            self._ports.pop(device).close()
-        self._ports[device] = fresh = Port(device, self._heard)
-        fresh.listen(self._interesting(device))
+            self._ports.pop((device, how)).close()
+        self._ports[device, how] = fresh = Port(device, how, self._heard)
+        fresh.listen(self._interesting(device, how))
         return fresh
 
-    def _interesting(self, device: str) -> set[str]:
-        return set(self._watched.get(device, ())).union(*(one.targets for one in self._rounds.get(device, ())))
+    def _interesting(self, device: str, how: Spelling) -> set[str]:
+        every = set(self._watched.get(device, ())).union(*(one.targets for one in self._rounds.get(device, ())))
+        return {ip for ip in every if spelling.of(ip) is how}
 
     def _settle(self, device: str) -> None:
-        """Have the kernel pass what we want to hear on `device`, or close where that is nothing."""
-        ips = self._interesting(device)
-        if ips or device in self._watched:
-            self._port(device).listen(ips)
-        elif device in self._ports:
-            self._ports.pop(device).close()
+        """Have the kernel pass what we want to hear on `device`, and close what we need not hear."""
+        for how in spelling.BOTH:
+            ips = self._interesting(device, how)
+            if ips:
+                self._port(device, how).listen(ips)
+            elif (device, how) in self._ports:
+                self._ports.pop((device, how)).close()
+        if device not in self._watched:
             self._told.pop(device, None)
+
+    @staticmethod
+    def _drain(ports: Iterable[Port]) -> None:
+        for port in ports:
+            port.drain()
 
     def _send(self, port: Port, one: Round, frames: Iterable[bytes]) -> None:
         for frame in frames:
             one.note_sent(port.send(frame))
 
     def _tell(self, device: str, ip: str) -> None:
-        try:
-            port = self._port(device)
-        except OSError:
-            return  # no card to tell anybody with; the next repeat tries again
-        for op in (REQUEST, REPLY):
-            port.send(build(op, port.mac, ip, ip))
-        self._let_go(device)
-
-    def _let_go(self, device: str) -> None:
-        if device not in self._watched and not self._rounds.get(device):
-            self._ports.pop(device).close()
+        how = spelling.of(ip)
+        with contextlib.suppress(OSError):  # no such card now: it is told when it is back
+            port = self._port(device, how)
+            for frame in how.tell(port.mac, ip, router=sysctl.is_router(device)):
+                port.send(frame)
+            self._settle(device)
 
     async def _repeat(self, device: str, ip: str) -> None:
         start = clock.now_ns()
         for after in ANNOUNCE_NS:
             await asyncio.sleep(max(0, start + after - clock.now_ns()) / 1e9)
-            if not await self._has(ip):
+            if not await self._tell_again(device, ip):
                 return
-            self._tell(device, ip)
         while True:
             await asyncio.sleep(STEADY_NS / 1e9)
-            if not await self._has(ip):
+            if not await self._tell_again(device, ip):
                 return
-            self._tell(device, ip)
 
-    def _heard(self, port: Port, arp: Arp, at_ns: int) -> None:
+    async def _tell_again(self, device: str, ip: str) -> bool:
+        """False where this host has it no more; where it is shut nothing is said this time."""
+        if not await self._has(ip, device):
+            return False
+        if not self._silenced(ip):
+            self._tell(device, ip)
+        return True
+
+    def _heard(self, port: Port, spoken: Spoken, at_ns: int) -> None:
         own = self.own | {port.mac}
-        if arp.source in own or arp.frame_source in own:
+        if spoken.source in own or spoken.frame_source in own:
             return
         for one in self._rounds.get(port.device, ()):
-            again = one.take(arp, at_ns, port.mac)
+            again = one.take(spoken, at_ns, port.mac)
             if again is not None:
                 self._send(port, one, [again])
         watched = self._watched.get(port.device, frozenset())
-        if arp.sender in watched:
-            self._sight(Seen(port.device, arp.sender, arp.source, "announce", at_ns))
-        elif arp.op == REQUEST and arp.target in watched:
-            self._sight(Seen(port.device, arp.target, arp.source, "probe", at_ns))
+        if spoken.sender in watched:
+            self._sight(Seen(port.device, spoken.sender, spoken.source, "announce", at_ns))
+        elif spoken.op == REQUEST and spoken.target in watched:
+            self._sight(Seen(port.device, spoken.target, spoken.source, "probe", at_ns))
 
     def _sight(self, seen: Seen) -> None:
         begun, told = self._told.get(seen.device, (0, set()))

@@ -1,23 +1,31 @@
 """Durable files: what must survive a crash of the daemon or of the machine.
 
-Owns the envelope `{"format": N, "checksum": sha256 of the payload's bytes, "payload": ...}` and its way to the disk.
-Invariant: a reader sees the old content or the new one, whole; a file that cannot be trusted is never read as absent.
+Owns the envelope `{"format": N, "checksum": sha256 of the payload's bytes, "payload": ...}`, its way to the disk, and
+the names under which damaged files are kept. Invariant: a reader sees the old content or the new one, whole; a file
+that cannot be trusted is never read as absent: `read` refuses it, `recover` keeps it aside and says so.
 Must not know what the payloads mean.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 MAX_BYTES = 4 * 1024 * 1024  # the largest of ours is a few kilobytes; a bigger one is not ours
+ASIDE = ".damaged-"
+MAX_ASIDE = 5  # of each file, the newest
+# what msgspec raises for bytes it cannot make sense of; the last two for bad UTF-8 and for brackets without end
+SENSELESS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 T = TypeVar("T")
 Migration = Callable[[bytes], bytes]
@@ -60,6 +68,24 @@ class Unreadable(FileTrouble):
     code = "state-unreadable"
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A damaged file that was set aside: where it was, where it is now, and what is wrong with it."""
+
+    path: str
+    kept: str
+    trouble: str
+
+    @property
+    def code(self) -> str:
+        """For `words`, by the file's own name: "state-damaged" for state.json."""
+        return f"{Path(self.path).stem}-damaged"
+
+    @property
+    def args(self) -> tuple[tuple[str, str], ...]:
+        return ("path", self.path), ("kept", self.kept), ("trouble", self.trouble)
+
+
 def write(path: Path, format: int, payload: object) -> None:
     """Put `payload` (anything msgspec encodes) at `path`, mode 0600, and return when the disk has it.
 
@@ -84,8 +110,8 @@ def read(path: Path, format: int, type: type[T], migrations: Mapping[int, Migrat
         return None
     try:
         envelope = msgspec.json.decode(data, type=Envelope)
-    except msgspec.MsgspecError as error:
-        raise Damaged(path, why=str(error)) from None
+    except SENSELESS as error:
+        raise Damaged(path, why=_printable(error)) from None
     if envelope.format > format:  # said before the checksum: a newer one may well have another envelope
         raise NewerFormat(path, found=str(envelope.format), known=str(format))
     raw = bytes(envelope.payload)
@@ -94,19 +120,48 @@ def read(path: Path, format: int, type: type[T], migrations: Mapping[int, Migrat
     try:
         raw = _migrated(path, envelope.format, format, raw, migrations or {})
         return msgspec.json.decode(raw, type=type)
-    except msgspec.MsgspecError as error:
-        raise Damaged(path, why=str(error)) from None
+    except SENSELESS as error:
+        raise Damaged(path, why=_printable(error)) from None
+
+
+def recover(
+    path: Path, format: int, type: type[T], unix_s: int, migrations: Mapping[int, Migration] | None = None
+) -> tuple[T | None, Kept | None]:
+    """As `read`, but a damaged file is set aside and counts as none. Raises NewerFormat, Unreadable, OSError."""
+    try:
+        return read(path, format, type, migrations), None
+    except Damaged as trouble:
+        return None, Kept(str(path), str(_set_aside(path, unix_s)), trouble.args_["why"])
+
+
+def _set_aside(path: Path, unix_s: int) -> Path:
+    """Rename it to `<name>.damaged-<time>`, or the next second that is free, and keep the newest few of those."""
+    aside = path
+    while os.path.lexists(aside):
+        aside = path.with_name(path.name + ASIDE + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(unix_s)))
+        unix_s += 1
+    os.rename(path, aside)
+    others = sorted(other for other in path.parent.glob(f"{path.name}{ASIDE}*") if other != aside)
+    for old in others[: 1 - MAX_ASIDE]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    _sync(path.parent)
+    return aside
+
+
+def _printable(error: Exception) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(error)[:160])
 
 
 def _migrated(path: Path, found: int, known: int, raw: bytes, migrations: Mapping[int, Migration]) -> bytes:
     if found == known:
         return raw
+    if lost := next((str(step) for step in range(found, known) if step not in migrations), ""):
+        raise Damaged(path, why=f"no way from format {lost}")
     kept = path.with_name(f"{path.name}.format{found}")
     shutil.copyfile(path, kept)
     kept.chmod(0o600)
     for step in range(found, known):
-        if step not in migrations:
-            raise Damaged(path, why=f"no way from format {step}")
         raw = migrations[step](raw)
     write(path, known, msgspec.Raw(raw))
     return raw
@@ -141,7 +196,11 @@ def _put(path: Path, data: bytes) -> None:
     finally:
         os.close(fd)
     os.rename(fresh, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(path.parent)
+
+
+def _sync(parent: Path) -> None:
+    folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

@@ -17,7 +17,7 @@ import msgspec
 
 from hbcore.engine.config import ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
-from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Stalled
+from hbcore.engine.events import Abandoned, Answered, Guarded, Heard, Lapsed, Listened, Stalled
 from hbcore.engine.keys import Keyring
 
 VERSION = 1
@@ -30,6 +30,7 @@ LIFE_SIGN = b"\x00alive"  # the daemon's first packet, sent before it imports an
 class Hello:
     """Pulse's first message: all a daemon needs to begin or to go on. Times: ns of CLOCK_BOOTTIME.
 
+    `heard_ns`: since when the peer's silence counts, 0 = never heard (Heart.silence_ns).
     `keys`: so that a daemon that has to become the next pulse can go on with what was in force.
     """
 
@@ -37,7 +38,6 @@ class Hello:
     node: str
     config: ClusterConfig
     config_dir: str
-    scripts: dict[str, str]
     born_ns: int
     heard_ns: int
     resumed: bool
@@ -56,17 +56,30 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where pulse finds an address it may have to take off."""
+    """Where pulse finds an address it may have to take off. `gated`: the guard has it; `neighbours`: its ARP alone.
+
+    `valid_s`: how long the kernel keeps it unless it is refreshed, 0 = for ever.
+    """
 
     group: str
     ifindex: int
     ip: str
     prefix: int
+    gated: bool = False
+    neighbours: bool = False
+    valid_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
     places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """These addresses are off the host, and the daemon lifts their gates now."""
+
+    ips: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +133,17 @@ class Counts:
     realtime: str
 
 
-FromPulse = Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Asked | Told | Keys | Counts
-FromDaemon = Ready | Say | Hold | Prove | Places | Watch | Quit
+FromPulse = (
+    Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Asked | Told | Keys | Counts
+)  # fmt: skip
+FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Quit
 Message = FromPulse | FromDaemon
 
 _TYPES: dict[str, Any] = {
     t.__name__: t
     for t in (
-        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Asked, Told, Keys, Counts, Ready, Say, Hold, Prove, Places,
-        Watch, Quit,
+        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Guarded, Listened, Asked, Told, Keys, Counts, Ready, Say,
+        Hold, Prove, Places, Lifted, Watch, Quit,
     )
 }  # fmt: skip
 _encoder = msgspec.msgpack.Encoder()

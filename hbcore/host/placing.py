@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from hbcore.engine.config import Address
 
@@ -32,22 +32,31 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class HostAddress:
-    """An IPv4 address the host has. `secondary`: the kernel's flag, another address of its subnet came first."""
+    """An address the host has. `secondary`: the kernel's flag, IPv4: another address of its subnet came first; IPv6: a
+    temporary one.
+
+    `settled`: it can be used; false for one of IPv6 that the kernel still asks about, or found on another machine.
+    `ends`: it has a lifetime.
+    """
 
     ifindex: int
     ip: str
     prefix: int
     label: str
     secondary: bool
+    settled: bool = True
+    ends: bool = False
 
     @property
-    def network(self) -> IPv4Network:
-        return IPv4Network((self.ip, self.prefix), strict=False)
+    def network(self) -> IPv4Network | IPv6Network:
+        return network(self.ip, self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """An address with its place. `broadcast` "" and `label` "" mean: none. `base`: our own address there, "" = none."""
+    """An address with its place. `broadcast` "" and `label` "" mean: none. `base`: our own address there, "" = none;
+    of IPv6 the link-local one where none is in that subnet.
+    """
 
     ifindex: int
     device: str
@@ -61,6 +70,11 @@ class Resolved:
     def shown(self) -> str:
         return f"{self.ip}/{self.prefix} {self.label or self.device}"
 
+    @property
+    def based(self) -> bool:
+        """Our base address is in its subnet."""
+        return bool(self.base) and ip_address(self.base) in network(self.ip, self.prefix)
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -68,6 +82,19 @@ class Refused:
 
     code: str
     args: tuple[tuple[str, str], ...] = ()
+
+
+def is_ipv6(ip: str) -> bool:
+    return ":" in ip
+
+
+def is_link_local(ip: str) -> bool:
+    """An IPv6 address that every interface may have for itself."""
+    return is_ipv6(ip) and IPv6Address(ip).is_link_local
+
+
+def network(ip: str, prefix: int) -> IPv4Network | IPv6Network:
+    return IPv6Network((ip, prefix), strict=False) if is_ipv6(ip) else IPv4Network((ip, prefix), strict=False)
 
 
 def resolve(
@@ -80,7 +107,7 @@ def resolve(
     """
     named, _, alias = (wanted.device or "").partition(":")
     by_index = {link.index: link for link in links}
-    bases = [a for a in have if a.ip not in vips and a.ip != wanted.ip and a.ifindex in by_index]
+    bases = [a for a in have if _is_base(a, wanted.ip, vips) and a.ifindex in by_index]
     link: Link | None
     if named:
         link = next((link for link in links if link.name == named), None)
@@ -90,17 +117,16 @@ def resolve(
     else:
         base = _base(wanted.ip, [a for a in bases if not by_index[a.ifindex].loopback], by_index)
         if base is None:
-            return Refused("address-no-subnet", (("ip", wanted.ip), ("subnets", _subnets(bases, by_index))))
+            return Refused("address-no-subnet", (*_example(wanted.ip), ("subnets", _subnets(bases, by_index))))
         link = by_index[base.ifindex]
+    there = [a for a in bases if a.ifindex == link.index]
     prefix = wanted.prefix if wanted.prefix is not None else base.prefix if base else None
     if prefix is None:
-        there = [a for a in bases if a.ifindex == link.index]
-        return Refused(
-            "address-no-prefix", (("ip", wanted.ip), ("device", link.name), ("subnets", _subnets(there, by_index)))
-        )
+        subnets = _subnets(there, by_index)
+        return Refused("address-no-prefix", (*_example(wanted.ip), ("device", link.name), ("subnets", subnets)))
     if not link.up:
         return Refused("address-device-down", (("ip", wanted.ip), ("device", link.name)))
-    own = base or next((a for a in bases if a.ifindex == link.index and not a.secondary), None)
+    own = base or min(there, key=lambda a: (not is_link_local(a.ip), a.secondary), default=None)
     return Resolved(
         ifindex=link.index,
         device=link.name,
@@ -112,26 +138,36 @@ def resolve(
     )
 
 
+def own_on(link: Link, have: Iterable[HostAddress], vips: Collection[str]) -> list[HostAddress]:
+    """Our own addresses on an interface, those of IPv4 first, link-local ones last: who asks there asks as the first
+    of its family.
+    """
+    own = [a for a in have if a.ifindex == link.index and a.ip not in vips and a.settled]
+    return sorted(own, key=lambda a: (is_ipv6(a.ip), is_link_local(a.ip), a.secondary))
+
+
 def base_on(device: str, links: Sequence[Link], have: Sequence[HostAddress], vips: Collection[str]) -> Resolved | None:
     """Our own first address on a device, as a place; None where the device or such an address is missing."""
     link = next((link for link in links if link.name == device), None)
-    own = [a for a in have if link is not None and a.ifindex == link.index and a.ip not in vips]
+    own = own_on(link, have, vips) if link is not None else []
     if link is None or not own:
         return None
-    first = min(own, key=lambda a: a.secondary)
+    first = own[0]
     return Resolved(link.index, device, first.ip, first.prefix, broadcast(first.ip, first.prefix), "", first.ip)
 
 
 def broadcast(ip: str, prefix: int) -> str:
-    """The highest address of the subnet; none for /31 and /32."""
-    return str(IPv4Network((ip, prefix), strict=False).broadcast_address) if prefix < 31 else ""
+    """The highest address of the subnet; none for /31 and /32, nor for IPv6."""
+    return "" if is_ipv6(ip) or prefix > 30 else str(network(ip, prefix).broadcast_address)
 
 
 def label(link: Link, ip: str, alias: str, have: Iterable[HostAddress]) -> str:
     """`eth0:N` as users of ifconfig expect: the one it has, else the alias asked for, else the first free N from 0.
 
-    "" where the name is too long for any alias.
+    "" where the name is too long for any alias, and for IPv6, which has none.
     """
+    if is_ipv6(ip):
+        return ""
     taken = {a.label: a.ip for a in have if a.ifindex == link.index}
     own = next((text for text, held in taken.items() if held == ip and text.startswith(f"{link.name}:")), None)
     if own is not None:
@@ -143,15 +179,17 @@ def label(link: Link, ip: str, alias: str, have: Iterable[HostAddress]) -> str:
     return ""
 
 
-def instances(ip: str, links: Iterable[Link], have: Iterable[HostAddress]) -> list[HostAddress]:
-    """Where the host has `ip`. A loopback does not count: there it serves a director's real server, not clients."""
-    loops = {link.index for link in links if link.loopback}
-    return [a for a in have if a.ip == ip and a.ifindex not in loops]
+def instances(ip: str, links: Iterable[Link], have: Iterable[HostAddress], device: str = "") -> list[HostAddress]:
+    """Where the host has `ip`. A loopback does not count: there it serves a director's real server, not clients. Nor
+    does another interface than `device` for a link-local address: there it is another address.
+    """
+    elsewhere = {link.index for link in links if link.loopback or (is_link_local(ip) and link.name != device)}
+    return [a for a in have if a.ip == ip and a.ifindex not in elsewhere]
 
 
 def dependents(gone: HostAddress, have: Iterable[HostAddress]) -> list[HostAddress]:
-    """The addresses the kernel takes along when `gone` is deleted and nothing is promoted."""
-    if gone.secondary:
+    """The addresses the kernel takes along when `gone` is deleted and nothing is promoted; none of IPv6."""
+    if gone.secondary or is_ipv6(gone.ip):
         return []
     return [
         a
@@ -160,9 +198,14 @@ def dependents(gone: HostAddress, have: Iterable[HostAddress]) -> list[HostAddre
     ]
 
 
+def _is_base(have: HostAddress, ip: str, vips: Collection[str]) -> bool:
+    """May an address of the host decide where `ip` goes?"""
+    return is_ipv6(have.ip) is is_ipv6(ip) and have.ip != ip and have.ip not in vips and have.settled
+
+
 def _base(ip: str, bases: Iterable[HostAddress], links: dict[int, Link]) -> HostAddress | None:
-    address = IPv4Address(ip)
-    fitting = [a for a in bases if a.prefix < 32 and address in a.network]
+    address = ip_address(ip)
+    fitting = [a for a in bases if a.prefix < address.max_prefixlen and address in a.network]
     return min(fitting, key=lambda a: (-a.prefix, not links[a.ifindex].up, a.ifindex, a.secondary), default=None)
 
 
@@ -175,8 +218,13 @@ def _no_device(named: str, links: Sequence[Link]) -> Refused:
     )
 
 
+def _example(ip: str) -> tuple[tuple[str, str], ...]:
+    return ("ip", ip), ("bits", "64" if is_ipv6(ip) else "24")
+
+
 def _subnets(bases: Iterable[HostAddress], links: dict[int, Link]) -> str:
-    return _some([f"{a.network} on {links[a.ifindex].name}" for a in bases if not links[a.ifindex].loopback])
+    there = [a for a in bases if not links[a.ifindex].loopback and not is_link_local(a.ip)]
+    return _some([f"{a.network} on {links[a.ifindex].name}" for a in there])
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:

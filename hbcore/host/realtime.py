@@ -25,6 +25,20 @@ def schedule(priority: int = PRIORITY) -> str:
     return ""
 
 
+def refused() -> str:
+    """What `schedule` would say to this process, which stays as it is.
+
+    Without SCHED_RESET_ON_FORK: an ordinary user who has set that may not take it back (sched(7)).
+    """
+    policy, place = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
+    except OSError:
+        return "realtime-refused"
+    os.sched_setscheduler(0, policy, place)
+    return ""
+
+
 def ordinary() -> None:
     """Undo, in a child that starts services: they must not inherit our place. Raising oom_score_adj is never denied."""
     if os.sched_getscheduler(0) != os.SCHED_OTHER:

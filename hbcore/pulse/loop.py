@@ -19,17 +19,21 @@ from pathlib import Path
 
 from hbcore.engine.config import SECOND, ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
-from hbcore.engine.events import Answered
-from hbcore.engine.heart import AskPing, Heart, PulseEffect, Send, TakeOff, Tell
+from hbcore.engine.events import Answered, Guarded, Stalled
+from hbcore.engine.heart import Heart
 from hbcore.engine.keys import Keyring
-from hbcore.host import clock, pipe, realtime, rtnl
+from hbcore.engine.leases import Answer
+from hbcore.engine.pulse_effects import AskPing, PulseEffect, Rebuild, Refresh, Renew, Send, Shut, TakeOff, Tell
+from hbcore.host import clock, pipe, realtime
 from hbcore.links.ping import Pinger
 from hbcore.links.udp import UdpLinks
 from hbcore.links.wire import Reject, decode, encode
 from hbcore.pulse.child import Child
+from hbcore.pulse.gates import Gates
 from hbcore.words import say
 
 BYES = 3
+READ_AT_ONCE = 200  # datagrams: some ms of work
 STALL_NS = 10_000_000
 BYE_GAP_S = 0.02
 HANG_KILL_NS = 10 * SECOND  # a daemon that showed no life for so long is ended, so that a new one can adopt
@@ -46,7 +50,6 @@ class Start:
     node: str
     config: ClusterConfig
     keys: Keyring
-    scripts: dict[str, str]
     config_dir: Path
     state_dir: Path
     runtime_dir: Path
@@ -63,6 +66,7 @@ class Pulse:
         self._reread = reread
         now = clock.now_ns()
         config = start.config
+        self._gates = Gates()
         self._nodes = sorted(config.nodes)
         self._heart = Heart(
             me=self._nodes.index(start.node),
@@ -74,14 +78,13 @@ class Pulse:
             pings=config.pings,
             now_ns=now,
             resumed=start.generation > 0,
+            guard=self._gates.trouble,
         )
         self._born_ns = now
         self._links = UdpLinks(config.links, config.timing, clock)
         self._pinger = Pinger(clock)
         self._child = Child(_arguments(start))
         self._counts: Counter[str] = Counter()
-        self._places: dict[str, list[pipe.Place]] = {}
-        self._netlink = rtnl.open_socket()
         self._poll = select.poll()
         self._signals, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._pending: set[int] = set()
@@ -115,7 +118,7 @@ class Pulse:
 
     def _turn(self) -> None:
         now = clock.now_ns()
-        deadline = self._heart.next_deadline(now)
+        deadline = min(self._heart.next_deadline(now), self._gates.next_ns())
         if self._child.pipe is None:
             deadline = min(deadline, max(self._child.due_ns, now))
         ready = {fd for fd, _ in self._poll.poll(max(0, -(-(deadline - now) // 1_000_000)))}
@@ -128,6 +131,8 @@ class Pulse:
         if self._child.pipe is not None and (stalled or self._child.pipe.fileno() in ready):
             self._obey(self._child.pipe)
         now = clock.now_ns()
+        if self._gates.gone(now) and self._missing():
+            self._carry_out(self._heart.leases.lost(now))
         self._handle_signals(now)
         self._carry_out(self._heart.timer(now))
         self._look_after_child(now)
@@ -143,12 +148,13 @@ class Pulse:
         start = self._start
         child.send(
             pipe.Hello(
-                pipe.VERSION, start.node, start.config, str(start.config_dir), start.scripts, self._born_ns,
-                self._heart.heard_ns, self._resumed, start.incarnation, start.generation, self._keys,
+                pipe.VERSION, start.node, start.config, str(start.config_dir), self._born_ns,
+                self._heart.silence_ns, self._resumed, start.incarnation, start.generation, self._keys,
                 dict(self._heart.released),
             )
         )  # fmt: skip
         self._resumed = True
+        child.send(Guarded(self._heart.leases.guard))
         if self._leaving_ns:
             child.send(pipe.Asked("leave"))
 
@@ -165,9 +171,10 @@ class Pulse:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def _hear(self) -> None:
-        """Everything queued, before anybody is judged."""
+        """Everything queued, before anybody is judged; where more comes than can be read, nobody is judged."""
+        begun = clock.now_ns()
         while True:
-            for datagram in self._links.drain():
+            for datagram in self._links.drain(READ_AT_ONCE):
                 beat = decode(datagram.data, self._keys, self._start.config.cluster_id, len(self._nodes))
                 if isinstance(beat, Reject):
                     self._counts[beat.value] += 1
@@ -177,6 +184,10 @@ class Pulse:
                 if tell is not None:
                     self._tell(tell)
             if self._links.dry:
+                break
+            now = clock.now_ns()
+            if now - begun >= self._start.config.timing.keepalive_ns // 2:  # beats and leases must go on
+                self._tell(Tell(Stalled(begun, now)))
                 break
 
     def _hear_pings(self) -> None:
@@ -197,9 +208,9 @@ class Pulse:
                 case Say() | Hold() | Prove():
                     self._carry_out(self._heart.obey(now, message))
                 case pipe.Places(places):
-                    self._places = {}
-                    for place in places:
-                        self._places.setdefault(place.group, []).append(place)
+                    self._gates.put(places)
+                case pipe.Lifted(ips):
+                    self._gates.lifted(ips)
                 case pipe.Watch(pings):
                     self._heart.watch(pings, now)
                 case pipe.Quit(clean):
@@ -224,21 +235,32 @@ class Pulse:
                     self._pinger.send(ping, clock.now_ns())
                 case Tell():
                     self._tell(effect)
+                case Renew():
+                    answer = self._gates.renew(effect, self._heart.lease.ticket_ns)
+                    if answer is Answer.LOST and not self._missing():
+                        answer = Answer.FAILED
+                    self._carry_out(self._heart.gated(clock.now_ns(), effect, answer))
+                case Rebuild():
+                    trouble = self._gates.rebuild()
+                    self._carry_out(self._heart.leases.rebuilt(clock.now_ns(), trouble))
+                case Refresh(group):
+                    self._gates.refresh(group)
+                case Shut(groups):
+                    self._gates.shut(groups)
                 case TakeOff(groups):
-                    self._take_off(groups)
+                    self._gates.take_off(groups)
+                    if select.select([], [sys.stderr], [], 0)[1]:  # whoever reads our words must not hold us up
+                        print(say("pulse-abandons", groups=", ".join(groups) or "-"), file=sys.stderr, flush=True)
+
+    def _missing(self) -> bool:
+        """Whether rules of ours are gone, and the daemon did not lift them: it says so before, if it was read yet."""
+        if self._child.pipe is not None:
+            self._obey(self._child.pipe)
+        return not self._gates.stands()
 
     def _tell(self, tell: Tell) -> None:
         if self._child.pipe is not None:
             self._child.pipe.send(tell.event)
-
-    def _take_off(self, groups: tuple[str, ...]) -> None:
-        """They lapsed, or the daemon is gone and nobody manages them any more."""
-        for group in groups:
-            for place in self._places.get(group, ()):
-                with contextlib.suppress(OSError):
-                    rtnl.delete_address(self._netlink, place.ifindex, place.ip, place.prefix)
-        if select.select([], [sys.stderr], [], 0)[1]:  # whoever reads our words must not be able to hold us up
-            print(say("pulse-abandons", groups=", ".join(groups) or "-"), file=sys.stderr, flush=True)
 
     def _count(self) -> None:
         if self._child.pipe is not None:
