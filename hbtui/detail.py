@@ -270,7 +270,9 @@ def protection(status: Status, view: View) -> Lines:
     ours = [value for value in status.values if value.source == "ours"]
     written = [value for value in status.values if value.source == "file"]
     if ours:
-        runs: list[tuple[str, str]] = [("ours  ", "muted"), (say("tui-values-ours") + " ", "muted")]
+        profile = ours[0].profile
+        whose = say("tui-values-profile", name=profile) if profile else say("tui-values-ours")
+        runs: list[tuple[str, str]] = [("ours  ", "muted"), (whose + " ", "muted")]
         for number, value in enumerate(ours):
             theirs = f" (heartbeat {value.heartbeats})" if value.heartbeats else ""
             comma = "" if number == len(ours) - 1 else ", "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from typing import NoReturn
@@ -85,6 +86,11 @@ def _grammar() -> Parser:
     check = command("check")
     check.add_argument("path", metavar="PATH", help=say("help-path"))
     check.add_argument("--node", metavar="N", help=say("help-check-node"))
+    drill = command("drill")
+    drill.add_argument("--seeds", metavar="N", type=_runs, default=200, help=say("help-seeds"))
+    drill.add_argument(
+        "--config", metavar="DIR", default=os.environ.get("HBCORE_CONFIG", "/etc/ha.d"), help=say("help-drill-config")
+    )
     command("stdio").add_argument("--role", choices=ROLES, help=say("help-role"))
     return parser
 
@@ -115,6 +121,13 @@ def _whole(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= value <= 1000:
         raise argparse.ArgumentTypeError(say("usage-range", given=text, least=1, most=1000))
+    return value
+
+
+def _runs(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= value <= 1_000_000:
+        raise argparse.ArgumentTypeError(say("usage-range", given=text, least=1, most=1_000_000))
     return value
 
 

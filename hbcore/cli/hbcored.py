@@ -1,7 +1,7 @@
 """hbcored: examines the configuration, then is pulse until it is told to leave.
 
-Owns the command line and the incarnation on disk. Invariant: no socket is opened before the configuration was found
-right; SIGTERM releases and hands over, exit 0; SIGHUP reads authkeys again. Must not know beats.
+Owns the command line, and what is read before anything is opened. Invariant: no link is opened before the configuration
+was found right; SIGTERM releases and hands over, exit 0; SIGHUP reads authkeys again. Must not know beats.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hbcore import __version__
-from hbcore.cli.preflight import examine, render
+from hbcore.cli.preflight import examine, render, unguarded
 from hbcore.engine.config import Severity
 from hbcore.engine.keys import Keyring
 from hbcore.formats.load import load
-from hbcore.host import files
+from hbcore.host import files, state
 from hbcore.host.pipe import Told, left_behind
 from hbcore.links.sockets import LinkError
 from hbcore.pulse.loop import Pulse, Start
 from hbcore.words import say
 
-INCARNATION_FORMAT = 1
 MAX_SOCKET_PATH = 107
 RESUME = "HBCORE_RESUME"  # a descriptor: host.pipe.leave_behind, by a daemon that turns into the next pulse
 
@@ -49,9 +48,10 @@ def _fresh(options: argparse.Namespace) -> Start | None:
     """From the files; None (and sentences on stderr) where they are wrong."""
     node = (options.node or os.uname().nodename).lower()
     found = examine(options.config, node)
-    for line in render(found.problems, f"{options.config}/"):
+    lacking = unguarded(found.config) if found.config is not None else ()
+    for line in render((*found.problems, *lacking), f"{options.config}/"):
         print(line, file=sys.stderr, flush=True)
-    if found.config is None or found.keys is None:
+    if found.config is None or found.keys is None or lacking:
         print(say("hbcored-refuses", path=str(options.config)), file=sys.stderr)
         return None
     if len(str(options.runtime.absolute() / "hbcore.sock")) > MAX_SOCKET_PATH:
@@ -59,18 +59,29 @@ def _fresh(options: argparse.Namespace) -> Start | None:
         return None
     for folder in (options.state, options.runtime):
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    scripts = {kind: str(path) for kind, path in found.scripts.items()}
     return Start(
-        node, found.config, found.keys, scripts, options.config.absolute(), options.state.absolute(),
-        options.runtime.absolute(), _incarnation(options.state), 0,
+        node, found.config, found.keys, options.config.absolute(), options.state.absolute(),
+        options.runtime.absolute(), _remembered(options.state.absolute()), 0,
     )  # fmt: skip
+
+
+def _remembered(folder: Path) -> int:
+    """The incarnation of this life. What is damaged is told here at once, and by the daemons as long as they live."""
+    now = int(time.time())
+    _, stored_lost = state.load(folder, now)
+    incarnation, incarnation_lost = state.next_incarnation(folder, now)
+    lost = [kept for kept in (stored_lost, incarnation_lost) if kept is not None]
+    for kept in lost:
+        print(say(kept.code, **dict(kept.args)), file=sys.stderr, flush=True)
+    state.tell(lost)
+    return incarnation
 
 
 def _resumed(options: argparse.Namespace) -> Start:
     """From what the former pulse ran with: what lies on disk now is taken at a real start only."""
     hello = left_behind(int(os.environ.pop(RESUME)))
     return Start(
-        hello.node, hello.config, hello.keys, hello.scripts, options.config, options.state, options.runtime,
+        hello.node, hello.config, hello.keys, options.config, options.state, options.runtime,
         hello.incarnation, hello.generation + 1,
     )  # fmt: skip
 
@@ -88,14 +99,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--node", metavar="NAME", default=os.environ.get("HBCORE_NODE"), help=say("hbcored-node"))
     parser.add_argument("--version", action="version", version=f"hbcored {__version__}")
     return parser
-
-
-def _incarnation(state: Path) -> int:
-    """max(stored + 1, unix time), durable before the first beat (safety.md 3)."""
-    path = state / "incarnation.json"
-    incarnation = max((files.read(path, INCARNATION_FORMAT, int) or 0) + 1, int(time.time()))
-    files.write(path, INCARNATION_FORMAT, incarnation)
-    return incarnation
 
 
 def _rereader(start: Start) -> Callable[[], tuple[Keyring | None, list[Told]]]:

@@ -54,6 +54,10 @@ def _run(args: argparse.Namespace) -> int:
                 from hbcore.cli import look
 
                 return look.check(args)
+            case "drill":
+                from hbcore.cli import drill
+
+                return drill.drill(args)
             case "stdio":
                 return _bridge(args)
             case _:

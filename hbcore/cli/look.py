@@ -139,13 +139,17 @@ def _states(status: Status) -> dict[tuple[str, str], str]:
 
 def check(args: argparse.Namespace) -> int:
     """Exit 1 where there is an error; warnings and notes are only shown. PATH may be one file of the directory."""
-    from hbcore.cli.preflight import as_json, examine, render
+    from hbcore.cli.preflight import as_json, examine, render, unguarded
 
     path = Path(args.path)
     if not path.exists():
         raise ControlError("no-such-path", path=path)
-    here = args.node in (None, os.uname().nodename.lower())  # another node's devices are not to be looked for here
-    found = examine(path.parent if path.is_file() else path, args.node, here=here).problems
+    me = os.uname().nodename.lower()
+    here = args.node in (None, me)  # another node's devices are not to be looked for here
+    examined = examine(path.parent if path.is_file() else path, args.node, here=here)
+    found = examined.problems
+    if here and examined.config is not None and me in examined.config.nodes:
+        found += unguarded(examined.config)
     if path.is_file():
         found = tuple(problem for problem in found if problem.where.file == path.name)
     if args.json:

@@ -1,8 +1,10 @@
 """What `hbctl check` prints and what hbcored refuses to start with: one examination for both.
 
-Owns the checks that need this machine beside the files: scripts, devices, subnets, own addresses, arp_ignore, and the
-holes that follow from the files alone (safety.md 4: H3; authkeys.py tells H7). Invariant: only looks, opens no socket,
-changes nothing; `config` is None where there is any error. Must not know how anything is run.
+Owns the checks that need this machine beside the files: scripts, devices, subnets, own addresses, what keeps an address
+silent or off, real-time scheduling, the kernel's guard, and the holes that follow from the files alone (safety.md 4:
+H3, and H6 where it is asked for; authkeys.py tells H7). Invariant: `examine` only looks, opens no socket, changes
+nothing; `config` is None where there is any error. `unguarded` asks the kernel by a socket, so it comes after. Must not
+know how anything is run.
 """
 
 from __future__ import annotations
@@ -10,18 +12,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 from hbcore.agents.lookup import Missing, find_script
-from hbcore.engine.config import ClusterConfig, GroupDef, Problem, Severity
+from hbcore.engine.config import ClusterConfig, GroupDef, Guard, Problem, Severity
 from hbcore.engine.keys import Keyring
+from hbcore.engine.lease import real_time
 from hbcore.formats.load import load
 from hbcore.formats.text import Findings
+from hbcore.host import realtime
 from hbcore.words import say
 
 PROC = Path("/proc")
-Subnets = Sequence[tuple[IPv4Network, str]]  # connected subnets and their devices, the most specific first
+Subnets = Sequence[
+    tuple[IPv4Network | IPv6Network, str]
+]  # connected subnets and their devices, the most specific first
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def examine(config_dir: Path, node: str | None = None, *, here: bool = True, pro
         problems += (*lost, *_told(config))
         me = (node or os.uname().nodename).lower()
         if here and me in config.nodes:
-            problems += _network(config, proc)
+            problems += (*_network(config, proc), *_scheduling(config))
         elif here:
             elsewhere = Findings("ha.cf")
             elsewhere.note(0, "node-elsewhere", node=me)
@@ -97,11 +103,13 @@ def _told(config: ClusterConfig) -> list[Problem]:
         ha.note(0, "one-link", link=config.links[0].name)
     if config.chosen:
         listed = ", ".join(f"{c.option} {c.ours} ({c.heartbeats})" for c in config.chosen)
-        ha.note(0, "chosen", listed=listed)
+        ha.note(0, "chosen", profile=config.chosen[0].profile, listed=listed)
     res = Findings("haresources")
     for group in config.groups:
         why = say(group.weight_why, of=group.weight_of)
         res.note(group.where.line, "group-weight", group=group.name, weight=group.weight, why=why)
+        if group.guard is Guard.OFF and group.can_be_gated:
+            res.warning(group.where.line, "guard-off", group=group.name)
     return [*ha.close(), *res.close()]
 
 
@@ -157,14 +165,42 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
             elif device not in devices:
                 listed = ", ".join(devices)
                 res.error(group.where.line, "vip-device-missing", ip=address.ip, device=device, devices=listed)
+            elif ":" in address.ip:
+                if not speaks_ipv6(device, proc):
+                    res.warning(group.where.line, "ipv6-off", ip=address.ip, device=device)
             elif silent := _silent(device, arp_ignore(device, proc)):
                 res.warning(group.where.line, "arp-ignore", ip=address.ip, device=device, value=silent)
     return [*ha.close(), *res.close()]
 
 
+def _scheduling(config: ClusterConfig) -> tuple[Problem, ...]:
+    found = Findings("hbcore.yaml")
+    if real_time(config.timing) and realtime.refused():
+        found.error(0, "fast-needs-realtime")
+    return found.close()
+
+
 def _silent(device: str, ignore: int) -> int:
     """safety.md 5: 8 never answers; on lo 1 and 2 do not either. The silence would look like a free address."""
     return ignore if ignore == 8 or (device == "lo" and ignore in (1, 2)) else 0
+
+
+def unguarded(config: ClusterConfig) -> tuple[Problem, ...]:
+    """What stands against the guard that groups require, on this machine; for a configuration that is right."""
+    found = Findings("hbcore.yaml")
+    required = [group.name for group in config.groups if group.guard is Guard.REQUIRED]
+    if required and (trouble := guard_trouble()):
+        found.error(0, "guard-impossible", groups=", ".join(required), error=trouble)
+    return found.close()
+
+
+def guard_trouble() -> str:
+    """Why this kernel cannot guard addresses: the name of an errno, "" where it can. Nothing of it stays."""
+    from hbcore.host.guard import Guard as KernelGuard  # opens sockets: only once the files were found right
+
+    guard = KernelGuard()
+    guard.close()
+    return guard.trouble
 
 
 def own_devices(proc: Path = PROC) -> list[str]:
@@ -186,19 +222,30 @@ def own_addresses(proc: Path = PROC) -> set[str]:
 
 
 def own_subnets(proc: Path = PROC) -> Subnets:
-    """Directly connected IPv4 subnets and their devices, the most specific first."""
-    subnets = []
+    """Directly connected subnets and their devices, the most specific first."""
+    subnets: list[tuple[IPv4Network | IPv6Network, str]] = []
     for line in _read(proc / "net" / "route").splitlines()[1:]:
         words = line.split()
         if len(words) >= 8 and words[2] == "00000000" and words[7] != "00000000":
             # /proc/net/route prints the four bytes of a network-order word as one little-endian number
             network, mask = (IPv4Address(bytes.fromhex(words[n])[::-1]) for n in (1, 7))
             subnets.append((IPv4Network(f"{network}/{mask}", strict=False), words[0]))
+    for line in _read(proc / "net" / "if_inet6").splitlines():
+        words = line.split()  # address, interface, length of the prefix, scope, flags, device; all numbers in hex
+        if len(words) == 6 and words[2] != "80":
+            address = IPv6Address(bytes.fromhex(words[0]))
+            if not address.is_link_local:
+                subnets.append((IPv6Network((address, int(words[2], 16)), strict=False), words[5]))
     return sorted(subnets, key=lambda s: -s[0].prefixlen)
 
 
 def device_of(ip: str, subnets: Subnets) -> str | None:
-    return next((device for net, device in subnets if IPv4Address(ip) in net), None)
+    return next((device for net, device in subnets if ip_address(ip) in net), None)
+
+
+def speaks_ipv6(device: str, proc: Path = PROC) -> bool:
+    """False where the kernel has no IPv6, or it is switched off there: then no address of it can be added."""
+    return _read(proc / "sys" / "net" / "ipv6" / "conf" / device / "disable_ipv6").strip() == "0"
 
 
 def arp_ignore(device: str, proc: Path = PROC) -> int:

@@ -136,7 +136,12 @@ def status_lines(status: Status, paint: Paint, age_s: float | None) -> list[str]
     ]
     lines += _part("show-rules", table([[cell or "" for cell in row] for row in rules], paint))
     ours = [
-        (v.option, v.value, say("show-heartbeats", value=v.heartbeats) if v.heartbeats else "")
+        (
+            v.option,
+            v.value,
+            say("show-profile", name=v.profile) if v.profile else "",
+            say("show-heartbeats", value=v.heartbeats) if v.heartbeats else "",
+        )
         for v in status.values
         if v.source == "ours"
     ]

@@ -34,6 +34,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--command", default=shlex.join(hbcored()), help="what each node starts at boot; empty: nothing"
     )
     parser.add_argument("--disk", type=Path, help="a folder to keep the nodes' configuration, state and logs in")
+    parser.add_argument(
+        "--address", default=Plan().address, help="the address that serves, as the configuration has it"
+    )
     parser.add_argument("--beat-port", type=int, default=694, help="the UDP port that `cut` cuts")
     return parser.parse_args(argv)
 
@@ -45,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         config=options.config.resolve(),
         command=tuple(shlex.split(options.command)),
         disk=options.disk.resolve() if options.disk else None,
+        address=options.address,
         beat_port=options.beat_port,
     )
     if sys.version_info < (3, 12):  # the child watcher of 3.11 would use a thread for each child

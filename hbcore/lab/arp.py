@@ -1,4 +1,4 @@
-"""The observer's eye: who answers ARP for the address, asked every 20 ms, and who announces it.
+"""The observer's eye: who answers ARP (or NDP) for the address, asked every 20 ms, and who announces it.
 
 Run in a network of its own as `python -m hbcore.lab.arp ADDRESS`; one JSON line each 100 ms on stdout: {"t",
 "sightings": [[t, mac, round]]}, round 0 for what was not asked. Invariant: it is not the client's machine that asks,
@@ -10,31 +10,28 @@ from __future__ import annotations
 import json
 import select
 import socket
-import struct
 import sys
 import time
 from contextlib import suppress
 
+from hbcore.host import spelling
+from hbcore.host.frames import REPLY
 from hbcore.lab.gaps import SLICE_S
 from hbcore.lab.kernel import hurry
 
 EVERY_S = 0.02
-ETH_P_ARP = 0x0806
-REPLY = b"\0\2"
-EVERYONE = b"\xff" * 6
 
 
 def main(address: str) -> None:
     hurry()
-    wanted = socket.inet_aton(address)
-    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP))
-    wire.bind(("eth0", ETH_P_ARP))
+    how = spelling.of(address)
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(how.ETHERTYPE))
+    wire.bind(("eth0", how.ETHERTYPE))
     wire.setblocking(False)
     mine = wire.getsockname()[4]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.connect((address, 9))  # sends nothing, tells my own address
-        me = socket.inet_aton(s.getsockname()[0])
-    question = EVERYONE + mine + struct.pack("!HHHBBH", ETH_P_ARP, 1, 0x0800, 6, 4, 1) + mine + me + bytes(6) + wanted
+        question = how.ask(mine, s.getsockname()[0], address)
     turn = 0
     next_question = time.monotonic()
     next_slice = next_question + SLICE_S
@@ -54,9 +51,10 @@ def main(address: str) -> None:
         with suppress(BlockingIOError):
             while True:
                 frame, origin = wire.recvfrom(128)
-                if origin[2] != socket.PACKET_OUTGOING and frame[28:32] == wanted:
-                    asked = frame[20:22] == REPLY and frame[:6] == mine
-                    seen.append((time.monotonic(), frame[22:28].hex(":"), turn if asked else 0))
+                spoken = how.read(frame) if origin[2] != socket.PACKET_OUTGOING else None
+                if spoken is not None and spoken.sender == address:
+                    asked = spoken.op == REPLY and frame[:6] == mine
+                    seen.append((time.monotonic(), spoken.source.hex(":"), turn if asked else 0))
 
 
 if __name__ == "__main__":

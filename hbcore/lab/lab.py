@@ -4,7 +4,8 @@ Owns the machines and which faults are in force. Invariant: `state()` is what wa
 Must not know how it is steered (serve.py, once.py).
 
 Addresses follow the tutorial's three files: node N is 192.168.100.N, the ping node and gateway .254, the client .200,
-the observer .201, the foreign host .66, the address that serves .100.
+the observer .201, the foreign host .66, the address that serves .100. Each has fd00:100::N beside it; the plan may name
+an address of IPv6 that serves, which all that look on then look at.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from hbcore.lab.room import PLACE, Room
 from hbcore.lab.switch import Cut, Switch
 from hbcore.lab.trouble import LabError
 
-NET = "192.168.100"
+NET, NET6 = "192.168.100", "fd00:100:"
 TEMPLATE = Path(__file__).with_name("ha.d")
 MAX_OUTPUT = 1 << 20
 
@@ -53,7 +54,7 @@ class Plan:
 
 
 def _machine(name: str, host: str, number: int) -> Machine:
-    return Machine(name, host, name, f"{NET}.{number}", f"02:68:62:00:00:{number:02x}")
+    return Machine(name, host, name, f"{NET}.{number}", f"{NET6}:{number}", f"02:68:62:00:00:{number:02x}")
 
 
 class Lab:
@@ -191,8 +192,9 @@ class Lab:
     def set_foreign(self, on: bool) -> None:
         """A host that is none of ours takes the address, or lets it go."""
         if on != self.foreign:
-            verb = "add" if on else "del"
-            self._cells["foreign"].run(["ip", "addr", verb, f"{self.plan.address}/24", "dev", "eth0"])
+            verb, six = "add" if on else "del", ":" in self.plan.address
+            address = [f"{self.plan.address}/{64 if six else 24}", "dev", "eth0", *(["nodad"] if six and on else [])]
+            self._cells["foreign"].run(["ip", "addr", verb, *address])
             self.foreign = on
 
     def _apply(self) -> None:
@@ -206,7 +208,7 @@ class Lab:
     # what was seen
 
     def start_capture(self) -> Path:
-        """Captures on the switch, from now: ARP, heartbeats, ICMP, and all that the address itself sends."""
+        """Captures on the switch, from now: ARP, heartbeats, ICMP (both), and all that the address itself sends."""
         self.stop_capture()
         self.capture = Capture(self.plan.address, self.plan.beat_port)
         return self.capture.file

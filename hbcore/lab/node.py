@@ -38,21 +38,26 @@ KINDS: Mapping[str, Callable[[bytes], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Who a host of the lab is. `port` is its port on the switch; `host` what `uname -n` says there."""
+    """Who a host of the lab is. `port` is its port on the switch; `host` what `uname -n` says there; `six` its IPv6
+    address, which it has where this machine lets it.
+    """
 
     name: str
     host: str
     port: str
     address: str
+    six: str
     mac: str
 
     def wire(self, cell: Cell, switch: Switch, gateway: str = "") -> None:
-        """Gives eth0 of a new cell its cable and address; `brd +`, or broadcasts go to 0.0.0.0."""
+        """Gives eth0 of a new cell its cable and addresses; `brd +`, or broadcasts go to 0.0.0.0."""
         switch.plug(self.port, cell, self.mac)
         lines = ["link set lo up", f"addr add {self.address}/24 brd + dev eth0", "link set eth0 up"]
         if gateway:
             lines.append(f"route add default via {gateway}")
         cell.run(["ip", "-batch", "-"], "\n".join(lines) + "\n")
+        with suppress(LabError):  # a machine without IPv6
+            cell.run(["ip", "addr", "add", f"{self.six}/64", "dev", "eth0", "nodad"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +115,9 @@ class Node:
     def _boot(self) -> None:
         socket.sethostname(self.machine.host)
         become_root(self.disk, self._hosts)
-        for scope in ("all", "default"):
+        for key in ("accept_dad", "router_solicitations"):  # no second after boot with half an address, nobody to ask
             with suppress(FileNotFoundError):  # a kernel without IPv6
-                Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1")
+                Path(f"/proc/sys/net/ipv6/conf/default/{key}").write_text("0")
 
     @property
     def environment(self) -> dict[str, str]:

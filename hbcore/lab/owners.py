@@ -1,4 +1,4 @@
-"""Who owns an address: by what a client saw in ARP or a capture on the switch; and whether two did at once.
+"""Who owns an address: by what a client saw in ARP (or NDP) or a capture on the switch; and whether two did at once.
 
 Owns the judgement only. Invariant: two owners are two machines that answer the same question; a move from one to the
 other, and back, is not called so. Must not know sockets or nodes.
@@ -6,17 +6,20 @@ other, and back, is not called so. Must not know sockets or nodes.
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
+
+from hbcore.host import spelling
+from hbcore.host.frames import REPLY, REQUEST
 
 AROUND_S = 0.5
 MANY = 100  # conflicts told, and sightings of each
 MAX_PCAP = 1 << 30
-ARP, IPV4, REPLY = b"\x08\x06", b"\x08\x00", b"\0\2"
+IPV4, IPV6 = b"\x08\x00", b"\x86\xdd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +93,24 @@ def verdict(sightings: Sequence[Sighting], name: Callable[[str], str]) -> dict[s
 
 
 def capture(path: Path, address: str, offset_s: float) -> list[Sighting]:
-    """Every frame in a pcap file (microseconds, Ethernet) that speaks for `address`, by ARP or as a packet's source; an
-    answer to an ARP question has that one's number. `offset_s` is added to times.
+    """Every frame in a pcap file (microseconds, Ethernet) that speaks for `address`: ARP, NDP or from it; an answer to
+    a question has that one's number. `offset_s` is added to times.
 
     Raises ValueError for a file of another kind; a truncated last packet is left out.
     """
-    wanted = socket.inet_aton(address)
+    how = spelling.of(address)
+    source = IPV6 + inet_pton(AF_INET6, address) if ":" in address else IPV4 + inet_pton(AF_INET, address)
     asked: dict[bytes, int] = {}  # MAC of who asks -> number of its last question
     found = []
     for t, frame in _packets(path.read_bytes()[:MAX_PCAP]):
         to, mac, kind = frame[:6], frame[6:12], frame[12:14]
-        if kind == IPV4 and frame[26:30] == wanted:
-            found.append(Sighting(t + offset_s, mac.hex(":")))
-        elif kind == ARP and frame[28:32] == wanted:
-            answer = frame[20:22] == REPLY
-            found.append(Sighting(t + offset_s, mac.hex(":"), asked.get(to, 0) if answer else 0))
-        elif kind == ARP and frame[38:42] == wanted:
+        spoken = how.read(frame)
+        if spoken is None:
+            if kind + (frame[22:38] if kind == IPV6 else frame[26:30]) == source:
+                found.append(Sighting(t + offset_s, mac.hex(":")))
+        elif spoken.sender == address:
+            found.append(Sighting(t + offset_s, mac.hex(":"), asked.get(to, 0) if spoken.op == REPLY else 0))
+        elif spoken.op == REQUEST and spoken.target == address:
             asked[mac] = max(asked.values(), default=0) + 1
     return found
 

@@ -42,7 +42,8 @@ class Fetch:
         """One step; False when it is over, well or not."""
         try:
             if events & select.POLLOUT and not self.got:
-                self.socket.send(b"GET / HTTP/1.0\r\nHost: %s\r\n\r\n" % address.encode())
+                host = f"[{address}]" if ":" in address else address
+                self.socket.send(b"GET / HTTP/1.0\r\nHost: %s\r\n\r\n" % host.encode())
                 return True
             piece = self.socket.recv(MAX_PAGE)
         except BlockingIOError:
@@ -72,7 +73,7 @@ def main(address: str) -> None:
             close(fetch)
         if now >= next_fetch:
             number = tally.asked(now)
-            client = socket.socket()
+            client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
             client.setblocking(False)
             if client.connect_ex((address, 80)) in (0, errno.EINPROGRESS):
                 open_now[client.fileno()] = Fetch(client, number, now + PATIENCE_S)

@@ -34,11 +34,11 @@ report -> {"since", "until", "echo": GAP|null, "page": GAP|null, "sent", "answer
   "conflicts": [{"t", "nodes", "seen": [[t, node, question]]}]}.
   GAP is the longest time without an answer: {"ms", "from", "to", "before": node, "after": node|null, "open": it lasts,
   "stall_ms": the longest pause of the client itself in it}; null where nothing was ever answered. `echo` is the outage
-  of design.md 2.5; `lost`: not answered in 200 ms. `owners`: who spoke for the address by ARP (asked every 20 ms by a
-  machine of its own), in order, a line each time that changed. `two_owners`: two answered the same question.
+  of design.md 2.5; `lost`: not answered in 200 ms. `owners`: who spoke for the address by ARP or NDP (asked every 20 ms
+  by a machine of its own), in order, a line each time that changed. `two_owners`: two answered the same question.
 
 Events (no id):
-  {"event": "ready", "pid", "address", "nodes": {"node1": {"host", "address", "mac", "socket", "config", "state",
+  {"event": "ready", "pid", "address", "nodes": {"node1": {"host", "address", "six", "mac", "socket", "config", "state",
    "log"}}, "sockets": {"node1": PATH}}   once, when all is built; nodes are still off. Paths work outside the room.
   {"event": "lab", "nodes": {"node1": {"power": "on|off", "frozen": null|"ours"|"node", "link": "up|down|silent"}},
    "beats_cut": [{"from", "to"}], "ping": bool, "foreign": bool, "capture": bool}      after each change
@@ -265,6 +265,7 @@ class Server:
             name: {
                 "host": node.machine.host,
                 "address": node.machine.address,
+                "six": node.machine.six,
                 "mac": node.machine.mac,
                 "socket": lab.socket(name),
                 "config": f"{outside}{node.disk.config}",

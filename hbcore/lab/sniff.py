@@ -1,9 +1,9 @@
 """A capture on the switch, written as a pcap file that any tool reads.
 
-Run on the switch as `python -m hbcore.lab.sniff INTERFACE FILE ADDRESS PORT` until SIGTERM; kept are ARP, ICMP, UDP to
-PORT, and every packet from ADDRESS, 128 bytes of each. Says "ready", and at last a JSON line {"frames", "dropped"}.
-Not tcpdump: that gives up its rights first, which a user namespace with one user does not let it. Invariant: a frame
-the kernel had to drop is counted. Must not know the lab.
+Run on the switch as `python -m hbcore.lab.sniff INTERFACE FILE ADDRESS PORT` until SIGTERM; kept are ARP, ICMP (both),
+UDP to PORT, and every packet from ADDRESS, 128 bytes of each. Says "ready", and at last a JSON line {"frames",
+"dropped"}. Not tcpdump: that gives up its rights first, which a user namespace with one user does not let it.
+Invariant: a frame the kernel had to drop is counted. Must not know the lab.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ BUFFER = 8 << 20
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_STATISTICS, PACKET_MR_PROMISC = 263, 1, 6, 1
 SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
 ETH_P_ALL = 3
-ARP, IPV4 = b"\x08\x06", b"\x08\x00"
+ARP, IPV4, IPV6 = b"\x08\x06", b"\x08\x00", b"\x86\xdd"
 
 
 def wanted(frame: bytes, address: bytes, port: bytes) -> bool:
     if frame[12:14] == ARP:
         return True
+    if frame[12:14] == IPV6:
+        return frame[22:38] == address or frame[20:21] == bytes([socket.IPPROTO_ICMPV6])
     if frame[12:14] != IPV4 or len(frame) < 34:
         return False
     protocol, ports = frame[23], 14 + 4 * (frame[14] & 15)
@@ -68,7 +70,8 @@ def main(interface: str, path: str, address: str, port: int) -> None:
     wire.bind((interface, ETH_P_ALL))
     with open(path, "wb") as file:
         print("ready", flush=True)
-        where = (socket.inet_aton(address), struct.pack("!H", port))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        where = (socket.inet_pton(family, address), struct.pack("!H", port))
         frames = capture(wire, file, *where)
         _, dropped = struct.unpack("=II", wire.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
     print(json.dumps({"frames": frames, "dropped": dropped}), flush=True)

@@ -21,7 +21,7 @@ EVERY_S = 0.002
 
 def main(address: str, port: int) -> None:
     hurry()
-    echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    echo = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     echo.setblocking(False)
     tally = Tally()
     next_echo = time.monotonic()

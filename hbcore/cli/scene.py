@@ -1,0 +1,83 @@
+"""What hbctl drill plays: a configuration directory as the simulator can have it, and what had to be assumed for it.
+
+Owns the reading, and the differences between this cluster and its simulation. Invariant: where the simulator cannot
+have a protection as it is, it has less, and that is said. Must not know runs.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, ip_address
+from pathlib import Path
+
+from hbcore.cli.preflight import guard_trouble
+from hbcore.control.errors import ControlError
+from hbcore.engine.config import ClusterConfig, GroupDef, Severity
+from hbcore.formats.load import load
+from hbcore.sim.network import service_of
+from hbcore.words import say
+
+Said = tuple[str, tuple[tuple[str, str], ...]]  # a code of words with its arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`capable`: kernels that can guard. `assumed`: for a person."""
+
+    config: ClusterConfig
+    capable: tuple[bool, bool]
+    assumed: tuple[Said, ...]
+
+
+def scene(path: Path) -> Scene:
+    """Raises ControlError with the place and the first thing to mend."""
+    config = _read(path)
+    capable, guard = _guard(config)
+    config, control = _control(config)
+    return Scene(config, (capable, capable), (*guard, *control, *_networks(config)))
+
+
+def _read(path: Path) -> ClusterConfig:
+    loaded = load(path.absolute())
+    if loaded.config is None:
+        wrong = next(problem for problem in loaded.problems if problem.severity is Severity.ERROR)
+        place = path.absolute() / wrong.where.file  # which is the directory itself where that is missing
+        where = f"{place}:{wrong.where.line}" if wrong.where.line else place
+        raise ControlError("drill-wrong", where=where, what=say(wrong.code, **dict(wrong.args)), path=path)
+    if not loaded.config.groups:
+        raise ControlError("drill-no-group", where=path / "haresources", what=say("no-group"))
+    return loaded.config
+
+
+def _guard(config: ClusterConfig) -> tuple[bool, tuple[Said, ...]]:
+    """As this kernel can, where it is a node's; who may not ask it knows nothing of it."""
+    if not any(group.gated for group in config.groups):
+        return True, ()
+    here = os.uname().nodename.lower() in config.nodes
+    trouble = guard_trouble() if here else ""
+    if not here or (trouble == "EPERM" and os.geteuid() != 0):
+        return True, (("drill-guard-unasked", ()),)
+    return (False, (("drill-guard-none", (("error", trouble),)),)) if trouble else (True, (("drill-guard-here", ()),))
+
+
+def _control(config: ClusterConfig) -> tuple[ClusterConfig, tuple[Said, ...]]:
+    """safety.md 1 asks a ping node on the network of the address, else its gateway, which no file names."""
+    far = [group.name for group in config.groups if not any(_near(ping, group) for ping in config.pings)]
+    if not far:
+        return config, ()
+    return replace(config, pings=()), (("drill-no-control", (("groups", ", ".join(far)),)),)
+
+
+def _near(ping: str, group: GroupDef) -> bool:
+    """Also where the files do not tell the network."""
+    first = next(iter(group.addresses), None)
+    if first is None or first.prefix is None or ":" in first.ip:
+        return True
+    return ip_address(ping) in IPv4Network((first.ip, first.prefix), strict=False)
+
+
+def _networks(config: ClusterConfig) -> tuple[Said, ...]:
+    service = service_of(config)
+    named = dict.fromkeys(a.device for g in config.groups for a in g.addresses if a.device and a.device != service)
+    return (("drill-one-network", (("service", service), ("others", ", ".join(named)))),) if named else ()
