@@ -1,0 +1,22 @@
+# A daemon that was killed comes back with the service running while its heartbeats do not arrive, and claims one-way what
+# it has; in the middle of the claim the other node hears it again. It must not stay in the claim. (Simulator, seed 80.)
+cluster light
+links eth0
+11.90 beats node1 eth0 to for 0.95
+12.00 daemon node1
+ends 25
+---
+    0.251  node2  node1 is heard, and hears us
+    0.251  node1  node2 is heard, and hears us
+    0.256  *      node1 serves light0
+    0.277  node1  light0 is started
+   11.900  *      heartbeats of node1 on eth0 are cut
+   12.000  *      the daemon of node1 is killed
+   12.251  node1  light0: found running here: 192.168.100.100, httpd
+   12.300  node2  node1 is lost: no heartbeat within deadtime
+   12.800  node1  light0: announcing that this node takes it over
+   12.850  *      over: heartbeats of node1 on eth0 are cut
+   12.900  node2  node1 is heard, and hears us
+   13.000  node1  light0: taken over, since node2 is lost
+   13.000  node1  node2 is heard, and hears us
+   13.001  node1  light0 is started

@@ -1,0 +1,19 @@
+# The owner's heartbeat process is stopped between the ticket and the swap for longer than W: the kernel refuses, however
+# much of the lease is left; the next two-way heartbeat opens the address again.
+cluster light
+links eth0
+10.0 renew-pause node1 ms 80
+20.0 renew-pause node1 ms 40
+ends 30
+---
+    0.251  node2  node1 is heard, and hears us
+    0.251  node1  node2 is heard, and hears us
+    0.256  *      node1 serves light0
+    0.277  node1  light0 is started
+   10.000  *      node1's heartbeat process stops for 80 ms in the middle of a renewal
+   10.080  node1  light0: this node's heartbeat process did not run in time, so the kernel shut its addresses; they are taken off
+   10.081  *      node1 serves light0 no more
+   10.100  node1  light0: the other node neither holds nor claims it: opened again
+   10.102  node1  light0 is started
+   10.103  *      node1 serves light0
+   20.000  *      node1's heartbeat process stops for 40 ms in the middle of a renewal
