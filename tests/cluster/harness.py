@@ -31,7 +31,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.cluster.stalls import ROOT, Stalls
+
 TUTORIAL = ROOT / "tests/data/tutorial/1-httpd/ha.d"
 VIP = "192.168.100.100"
 BUILD_S = 20.0
@@ -54,7 +55,8 @@ class Ran:
 
 class Cluster:
     """`command`: what each node starts at boot (None: hbcored, (): nothing). `config`: a folder for each node's
-    /etc/ha.d (None: the tutorial's files and the lab's httpd). `prefix`: before the lab's own command, e.g. setpriv."""
+    /etc/ha.d (None: the tutorial's files and the lab's httpd). `address`: the one that serves ("": the tutorial's).
+    `prefix`: before the lab's own command, e.g. setpriv."""
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Cluster:
         config: Path | None = None,
         nodes: Sequence[str] = (),
         disk: Path | None = None,
+        address: str = "",
         prefix: Sequence[str] = (),
         python: str = sys.executable,
         code: Path = ROOT,
@@ -71,6 +74,7 @@ class Cluster:
         argv += ["--config", str(config)] if config else []
         argv += ["--nodes", ",".join(nodes)] if nodes else []
         argv += ["--disk", str(disk)] if disk else []
+        argv += ["--address", address] if address else []
         self._argv = argv
         self._code = code
         self._number = 0
@@ -80,6 +84,7 @@ class Cluster:
         self.clients: deque[dict[str, Any]] = deque(maxlen=10_000)  # events "client"
         self.lab: dict[str, Any] = {}  # the last event "lab"
         self.ready: dict[str, Any] = {}
+        self.stalls = Stalls()
 
     # life
 
@@ -93,18 +98,22 @@ class Cluster:
             start_new_session=True,
         )
         threading.Thread(target=self._read, daemon=True).start()
+        self.stalls.__enter__()
         try:
             self.ready = self._ready.get(timeout=BUILD_S)
         except queue.Empty:
             self.process.kill()
+            self.stalls.close()
             raise TimeoutError("the lab was not built") from None
         if self.ready["event"] == "failed":
+            self.stalls.close()
             raise Refused(self.ready.get("code", ""), self.ready["text"])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if error is not None:
             self.tell_logs()
+        self.stalls.close()
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
@@ -248,8 +257,10 @@ class Cluster:
         return float(done["at"])
 
     def report(self, since: float, until: float | None = None) -> dict[str, Any]:
-        """See serve.py. Waits until all that happened before `until` (now) is told."""
-        return self.do("report", since=since, **({} if until is None else {"until": until}))
+        """See serve.py. Waits until all that happened before `until` (now) is told. `machine_ms`: the longest time that
+        the machine itself stood still."""
+        found = self.do("report", since=since, **({} if until is None else {"until": until}))
+        return {**found, "machine_ms": self.stalls.longest_ms(since, found["until"])}
 
     def outage_ms(self, since: float, until: float | None = None, page: bool = False) -> float:
         """The longest gap between answers of the echo (or pages), design.md 2.5."""

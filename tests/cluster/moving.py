@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.asking import HOST, until
-from tests.cluster.harness import ROOT, Cluster
+from tests.cluster.harness import Cluster
+from tests.cluster.stalls import ROOT
 
 TEMPLATE = ROOT / "hbcore/lab/ha.d"
 

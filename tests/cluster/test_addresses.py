@@ -7,14 +7,19 @@ ordinary user gets a user namespace, too). Our host has eth0, the peer has p0 at
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -22,14 +27,17 @@ if __name__ == "__main__":
 import pytest
 
 from hbcore.agents.runner import Runner
-from hbcore.engine.config import MS, SECOND, Address, Resource
+from hbcore.daemon.gatekeeper import Gatekeeper
+from hbcore.engine.config import MS, SECOND, Address, GroupDef, Resource, Timing, Weight
 from hbcore.engine.events import Outcome, Seen
 from hbcore.host import clock, frames, rtnl, sysctl
 from hbcore.host.address import Addresses, gateway
 from hbcore.host.arp import ArpBook
+from hbcore.host.guard import Guard
 from hbcore.host.netlink import AddressEvent, LinkEvent, Netlink, Overrun, Report
 from hbcore.host.placing import Refused, Resolved
 from hbcore.words import say
+from tests.unit.guard_net import owned_by_another
 
 ROOT = Path(__file__).resolve().parents[2]
 VIP, OTHER = "192.168.100.100", "192.168.100.101"
@@ -78,9 +86,10 @@ def ip_batch(lines: str) -> None:
 
 
 class Peer:
-    """The machine at the other end of the wire."""
+    """The machine at the other end of the wire. `plays`: the file that is its programs."""
 
-    def __init__(self) -> None:
+    def __init__(self, plays: str = __file__) -> None:
+        self._plays = plays
         self._holder = subprocess.Popen(["unshare", "-n", "sleep", "60"])
         own = os.readlink("/proc/self/ns/net")
         deadline = time.monotonic() + 5
@@ -119,8 +128,8 @@ class Peer:
 
     @asynccontextmanager
     async def program(self, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """This file in another role on the peer; it says a line when it is ready."""
-        command = [*self.inside, sys.executable, __file__, *words]
+        """The file in another role on the peer; it says a line when it is ready."""
+        command = [*self.inside, sys.executable, self._plays, *words]
         running = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
         assert running.stdout is not None
         await asyncio.wait_for(running.stdout.readline(), 10)
@@ -139,10 +148,10 @@ class Peer:
 class Host:
     """Our machine: what the daemon would make of the host's rooms."""
 
-    def __init__(self) -> None:
-        self.peer = Peer()
+    def __init__(self, vips: Sequence[str] = (VIP, OTHER), plays: str = __file__) -> None:
+        self.peer = Peer(plays)
         self.netlink = Netlink()
-        self.addresses = Addresses(self.netlink, [VIP, OTHER])
+        self.addresses = Addresses(self.netlink, vips)
         self.seen: list[Seen] = []
         self.arp = ArpBook(self.addresses.is_present, self.seen.append)
         self.addresses.announcer = self.arp
@@ -156,11 +165,12 @@ class Host:
         ip("addr", "add", f"{BASE}/24", "brd", "+", "dev", "eth0")
 
     def runner(self) -> Runner:
-        nowhere = Path("/nonexistent")
+        runtime = Path(tempfile.mkdtemp(prefix="hbtui-"))
+        atexit.register(shutil.rmtree, runtime)
         return Runner(
             node="node1",
-            config_dir=nowhere,
-            output_dir=nowhere,
+            config_dir=runtime / "ha.d",
+            output_dir=runtime / "output",
             addresses=self.addresses,
             now_ns=clock.now_ns,
             say=say,
@@ -180,8 +190,8 @@ class Host:
 
 
 @asynccontextmanager
-async def host() -> AsyncIterator[Host]:
-    made = Host()
+async def host(vips: Sequence[str] = (VIP, OTHER), plays: str = __file__) -> AsyncIterator[Host]:
+    made = Host(vips, plays)
     try:
         yield made
     finally:
@@ -362,8 +372,8 @@ async def emergency_removal_without_pyroute2() -> None:
         with took(50):
             assert rtnl.delete_address(sock, link["ifindex"], VIP, 24) == 0
         assert here.have() == {f"{OTHER}/24": "eth0:1"}
-        assert rtnl.delete_address(sock, link["ifindex"], VIP, 24, 2) == 0  # gone is gone
-        assert rtnl.delete_address(sock, 9999, VIP, 24, 3) == 0
+        assert rtnl.delete_address(sock, link["ifindex"], VIP, 24) == 0  # gone is gone
+        assert rtnl.delete_address(sock, 9999, VIP, 24) == 0
         assert here.have() == {f"{OTHER}/24": "eth0:1"}
         sock.close()
 
@@ -643,6 +653,99 @@ async def no_announcement_after_the_address_went() -> None:
             assert [f for f in heard if float(f["at"]) > gone[0] + 0.02] == [], (remove, heard)
 
 
+class Late(socket.socket):
+    """The kernel's first answer comes after its reader gave up."""
+
+    given_up = False
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        if not self.given_up:
+            self.given_up = True
+            raise TimeoutError
+        return super().recv(size, flags)
+
+
+@case
+async def a_late_answer_is_not_the_next_ones() -> None:
+    async with host() as here:
+        here.base()
+        (link,) = json.loads(ip("-j", "link", "show", "eth0"))
+        with Late(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+            with suppress(TimeoutError):
+                rtnl.delete_address(sock, link["ifindex"], VIP, 24)
+            assert sock.given_up
+            assert rtnl.refresh_address(sock, link["ifindex"], BASE, 24, 60) == 0
+
+
+@case
+async def no_announcement_while_the_guard_shuts_it() -> None:
+    """A packet socket passes every gate, so whoever was stopped in the middle of its round has to ask. Open again, it
+    goes on."""
+    async with host() as here:
+        here.base()
+        guard = Guard()
+        web = GroupDef("web", ("a", "b"), (Resource(VIP, "address", "IPaddr2", (), Address(VIP)),), Weight.LIGHT)
+        gates = Gatekeeper(Timing(), lambda: (web,), lambda ips: None)
+        gates.told("")
+        here.arp = here.addresses.announcer = ArpBook(
+            here.addresses.is_present, here.seen.append, silenced=gates.silenced
+        )
+
+        async def act() -> None:
+            gates.shut(VIP)
+            guard.ticket([VIP], 50 * MS)
+            guard.swap([VIP], 120 * MS, fresh=True)
+            await here.outcome(Address(VIP))
+            await asyncio.sleep(0.6)
+            guard.ticket([VIP], 50 * MS)
+            guard.swap([VIP], 1000 * MS, fresh=True)
+
+        heard = [f for f in await captured(here, 1.6, act) if f["sender"] == VIP]
+        times = [float(f["at"]) - float(heard[0]["at"]) for f in heard]
+        came = [due for due in (0, 0.05, 0.2, 1.0) if any(-0.01 < t - due < 0.12 for t in times)]
+        assert came == [0, 0.05, 1.0], times
+        guard.close()
+        gates.close()
+
+
+@case
+async def who_was_stopped_after_putting_it_on_asks_before_the_first_announcement_too() -> None:
+    class Stopped(Addresses):
+        async def _add(self, *args: Any, **named: Any) -> None:
+            await super()._add(*args, **named)
+            await asyncio.sleep(0.25)
+
+    for late in (False, True):
+        async with host() as here:
+            here.base()
+            arp = ArpBook(here.addresses.is_present, here.seen.append, silenced=lambda ip: True)
+            addresses = (Stopped if late else Addresses)(here.netlink, [VIP], arp)
+            outcomes: list[Outcome] = []
+
+            async def act(addresses: Addresses = addresses, outcomes: list[Outcome] = outcomes) -> None:
+                outcomes.append((await addresses.up(Address(VIP), clock.now_ns() + 200 * MS))[0])
+
+            heard = [f for f in await captured(here, 0.5, act) if f["sender"] == VIP]
+            assert outcomes == [Outcome.OK] and bool(heard) is not late, heard
+            arp.close()
+
+
+@case
+async def nothing_is_put_on_whose_gate_the_kernel_refuses() -> None:
+    async with host() as here:
+        here.base()
+        web = GroupDef("web", ("a", "b"), (Resource(VIP, "address", "IPaddr2", (), Address(VIP)),), Weight.LIGHT)
+        gates = Gatekeeper(Timing(), lambda: (web,), lambda ips: None)
+        gates.told("")
+        addresses = Addresses(here.netlink, [VIP], gates=gates)
+        with owned_by_another():
+            outcome, code, args = await addresses.up(Address(VIP))
+            assert (outcome, code, args["ip"]) == (Outcome.FAILED, "address-ungated", VIP)
+            assert say(code, **args) and not await addresses.is_present(VIP)
+        assert (await addresses.up(Address(VIP)))[0] is Outcome.OK and gates.silenced(VIP)
+        gates.close()
+
+
 @case
 async def sightings() -> None:
     async with host() as here:
@@ -725,15 +828,20 @@ async def memory_and_time_of_the_import() -> None:
     assert kilobytes < 11_000
 
 
-@pytest.mark.needs("ip", "unshare", "nsenter", "setpriv")
-@pytest.mark.parametrize("name", sorted(CASES))
-def test_addresses(name: str) -> None:
+def run_case(file: str, name: str) -> None:
+    """A case of a file, in a world of its own."""
     world = ["unshare", *([] if os.geteuid() == 0 else ["-Ur"]), "-n", "-m", "--fork", "--kill-child"]
     run = subprocess.run(
-        [*world, sys.executable, __file__, name], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [*world, sys.executable, file, name], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     print(run.stdout)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.needs("ip", "unshare", "nsenter", "setpriv", "nft")
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_addresses(name: str) -> None:
+    run_case(__file__, name)
 
 
 # --- this file as a program ----------------------------------------------------------------------------------------

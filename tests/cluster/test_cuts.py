@@ -27,6 +27,7 @@ from tests.cluster.asking import (
     until,
     why,
 )
+from tests.cluster.auditing import Auditor
 from tests.cluster.harness import Cluster
 
 CUT_S = 15.0
@@ -35,19 +36,22 @@ FOREIGN_MAC = "02:68:62:00:00:42"
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
+def shared() -> Iterator[tuple[Cluster, Auditor]]:
     with Cluster() as c:
         c.start()
         at_home(c)
-        yield c
+        yield c, Auditor(c)
 
 
 @pytest.fixture
-def c(shared: Cluster) -> Cluster:
-    shared.ping(True)
-    shared.foreign(False)
-    at_home(shared)
-    return shared
+def c(shared: tuple[Cluster, Auditor]) -> Iterator[Cluster]:
+    c, auditor = shared
+    at_home(c)
+    yield c
+    c.ping(True)
+    c.foreign(False)
+    at_home(c)
+    auditor.check()
 
 
 @pytest.mark.parametrize(

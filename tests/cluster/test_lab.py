@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.harness import ROOT, VIP, Cluster, Refused
+from tests.cluster.harness import VIP, Cluster, Refused
+from tests.cluster.stalls import ROOT
 
 PYTHON = os.path.realpath(sys.executable)
 
@@ -111,15 +112,9 @@ def test_a_node_is_a_machine_of_its_own(lab: Cluster) -> None:
     commands = lab.run("node2", "ps", "ax", "-o", "args").out
     assert commands.splitlines()[1] == "sleep infinity"
     assert "hbcore" not in commands, "what kills all of ours would kill the node"
-    for path in (
-        "/etc/x",
-        "/etc/ha.d/x",
-        "/etc/init.d/x",
-        "/var/log/x",
-        "/var/lib/hbcore/x",
-        "/run/hbcore/x",
-        "/tmp/x",
-    ):
+    name = f"hbtui-test-{os.getpid()}"  # this machine has no file of that name
+    for folder in ("/etc", "/etc/ha.d", "/etc/init.d", "/var/log", "/var/lib/hbcore", "/run/hbcore", "/tmp"):
+        path = f"{folder}/{name}"
         assert lab.run("node1", "sh", "-c", f"echo 1 >{path}").code == 0
         assert lab.run("node2", "test", "-e", path).code == 1
         assert not Path(path).exists()

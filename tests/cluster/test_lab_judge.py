@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from socket import AF_INET6, inet_pton
 
 import pytest
 
+from hbcore.host import ndp
 from hbcore.lab.gaps import Record, Tally
 from hbcore.lab.owners import Sighting, capture, episodes, two_owners
 from hbcore.lab.switch import Cut, ruleset
@@ -100,6 +102,31 @@ def arp(operation: int, source: str, sender: str, to: str, target: str) -> bytes
     return head + mac(source) + ip(sender) + mac(to) + ip(target)
 
 
+def pcap(frames: list[tuple[float, bytes]]) -> bytes:
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 128, 1)
+    for t, content in frames:
+        data += struct.pack("<IIII", int(t), round(t % 1 * 1e6), len(content), len(content)) + content
+    return data
+
+
+def test_a_capture_of_ipv6_is_read(tmp_path: Path) -> None:
+    vip, client = "fd00::9", "fd00::1"
+    packet6 = mac(C) + mac(A) + b"\x86\xdd" + bytes(8) + inet_pton(AF_INET6, vip) + bytes(40)
+    frames = [
+        (1.0, ndp.ask(mac(C), client, vip)),
+        (1.1, ndp.answer(mac(A), vip, client, mac(C))),
+        (1.2, packet6),
+        (1.3, ndp.tell(mac(B), "fd00::8")[0]),  # of another address
+        (1.4, ndp.tell(mac(B), vip)[0]),
+        (1.5, ndp.answer(mac(B), vip, client, mac(C))),
+    ]
+    path = tmp_path / "x.pcap"
+    path.write_bytes(pcap(frames))
+    told = capture(path, vip, 10.0)
+    assert [(round(s.t, 3), s.mac, s.round) for s in told] == [(11.1, A, 1), (11.2, A, 0), (11.4, B, 0), (11.5, B, 1)]
+    assert [c.macs for c in two_owners(told)] == [(A, B)]
+
+
 def test_a_capture_is_read(tmp_path: Path) -> None:
     everyone, vip = "ff:ff:ff:ff:ff:ff", "10.0.0.9"
     frames = [
@@ -113,11 +140,8 @@ def test_a_capture_is_read(tmp_path: Path) -> None:
         (1.7, b"\0" * 20),
         (1.8, arp(2, A, vip, C, "10.0.0.1")),
     ]
-    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 128, 1)
-    for t, content in frames:
-        data += struct.pack("<IIII", int(t), round(t % 1 * 1e6), len(content), len(content)) + content
     path = tmp_path / "x.pcap"
-    path.write_bytes(data + b"\1\2\3")  # cut short
+    path.write_bytes(pcap(frames) + b"\1\2\3")  # cut short
     told = capture(path, vip, 10.0)
     assert [(round(s.t, 3), s.mac, s.round) for s in told] == [
         (11.1, A, 1),

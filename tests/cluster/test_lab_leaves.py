@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.harness import ROOT, Cluster
+from tests.cluster.harness import Cluster
+from tests.cluster.stalls import ROOT
 
 CLEAR_S = 2.0
 
@@ -146,6 +147,7 @@ def test_an_ordinary_user_gets_the_same_lab(tmp_path_factory: pytest.TempPathFac
         assert c.lab["beats_cut"] == [{"from": "node1", "to": "node2"}]
         os.listdir(c.folder("node1", "log"))
         with c.capture() as seen:
+            c.watch(0.3)  # or it may go before the client asked once
             off = c.power_off("node1")
         assert seen["owners"][0]["node"] == "node1" and seen["dropped"] == 0
         assert c.watch(0.5, since=off["at"])["echo"]["from"] <= off["at"] + 0.02

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.cluster.harness import ROOT
+from tests.cluster.stalls import ROOT
 from tests.cluster.test_lab import PYTHON, TAKE
 
 

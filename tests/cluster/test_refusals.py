@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.harness import ROOT
+from hbcore.host import files
+from tests.cluster.stalls import ROOT
 from tests.unit.mistakes import BASE, MISTAKES, Mistake, write
 
 TOGETHER = 2
@@ -29,6 +30,9 @@ class Refusal:
     code: int
     said: str
     left: list[str]  # in the state and runtime folders
+
+
+HERE = {name: text.replace("eth0", "lo") for name, text in BASE.items()}  # a device that every machine has
 
 
 def hbcored(place: Path, config: Path) -> Refusal:
@@ -66,8 +70,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Refusal]:
 
 
 def test_what_is_right_comes_to_its_sockets_and_the_wall_is_there(tmp_path: Path) -> None:
-    here = {name: text.replace("eth0", "lo") for name, text in BASE.items()}  # a device that every machine has
-    done = hbcored(tmp_path, write(tmp_path / "ha.d", here))
+    done = hbcored(tmp_path, write(tmp_path / "ha.d", HERE))
     assert done.code == -signal.SIGSYS, done
     assert "incarnation.json" in done.left
 
@@ -112,3 +115,37 @@ def test_keys_that_others_may_read(tmp_path: Path) -> None:
 def test_no_files_at_all(tmp_path: Path) -> None:
     done = hbcored(tmp_path, tmp_path / "nothing")
     assert done.code == 1 and done.left == [] and "ha.cf" in done.said
+
+
+@pytest.mark.parametrize("name", ["state.json", "incarnation.json"])
+def test_damaged_state_is_kept_aside_and_said_before_anything_is_opened(tmp_path: Path, name: str) -> None:
+    config = write(tmp_path / "ha.d", HERE)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / name).write_text("{")
+    done = hbcored(tmp_path, config)
+    assert done.code == -signal.SIGSYS, done
+    (line,) = [line for line in done.said.splitlines() if " is damaged (" in line]
+    (kept,) = (tmp_path / "state").glob(f"{name}.damaged-*")
+    assert str(kept) in line and kept.read_text() == "{"
+    assert "incarnation.json" in done.left
+
+
+@pytest.mark.parametrize("name", ["state.json", "incarnation.json"])
+def test_state_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path, name: str) -> None:
+    config = write(tmp_path / "ha.d", HERE)
+    path = tmp_path / "state" / name
+    path.parent.mkdir()
+    files.write(path, 99, {"from": "the future"})
+    before = path.read_bytes()
+    done = hbcored(tmp_path, config)
+    assert done.code == 1 and done.left == [name], done
+    assert f"{path} was written by a newer version (format 99" in done.said and "Traceback" not in done.said
+    assert path.read_bytes() == before
+
+
+def test_state_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    config = write(tmp_path / "ha.d", HERE)
+    (tmp_path / "state" / "state.json").mkdir(parents=True)
+    done = hbcored(tmp_path, config)
+    assert done.code == 1 and done.left == ["state.json"], done
+    assert "state.json cannot be read: Is a directory" in done.said and "Traceback" not in done.said

@@ -31,7 +31,7 @@ from hbcore.control.schema import Action
 from hbcore.control.server import Server
 from hbcore.control.ssh_settings import settings
 from hbcore.control.target import parse_host
-from tests.conftest import SEARCH
+from tests import programs
 from tests.unit.backend import Cluster, status
 
 pytestmark = pytest.mark.needs("sshd", "ssh", "ssh-keygen", "ssh-agent", "ps", "setpriv")
@@ -105,7 +105,7 @@ class Place:
             f"AuthorizedKeysFile {self.dir}/authorized_keys\nStrictModes no\nUsePAM no\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
         )
-        sshd = shutil.which("sshd", path=SEARCH)
+        sshd = programs.found("sshd")
         assert sshd is not None
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # its privilege separation directory

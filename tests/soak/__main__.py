@@ -1,24 +1,31 @@
 """`make soak`: measures what is promised, as often as promised, and writes it down.
 
-    python -m tests.soak [--fresh] [--only failover|move|kill] [--count N] [--table]
+    python -m tests.soak [--fresh] [--only KIND] [--count N] [--table]
 
 Owns docs/measurements/soak.jsonl (a line a run) and docs/measurements.md (made of it). Invariant: each result is on
-disk before the next run begins, a run that went wrong is a result too, and what is in the file is not run again; so it
-can be stopped at any time. Must not know the engine.
+disk before the next run begins, a run that went wrong is a result too, and what is in the file is not run again while
+the source is the same; so it can be stopped at any time. Must not know the engine.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from tests.soak import book, plays
+from tests.soak import book, load, plays, simulated
 
 PLAYS: dict[str, tuple[int, Callable[[int], Iterator[book.Line]]]] = {
     "failover": (20, plays.failovers),
     "move": (100, plays.moves),
     "kill": (20, plays.kills),
+    "freeze": (20, plays.freezes),
+    "flush": (20, plays.flushes),
+    "load-cpu": (6, partial(load.slices, "cpu")),
+    "load-disk": (6, partial(load.slices, "disk")),
+    "sim": (100, simulated.simulations),
 }
 
 
@@ -29,8 +36,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="so many of each (default: as promised)")
     parser.add_argument("--table", action="store_true", help="run nothing, only write the table anew")
     options = parser.parse_args()
-    if options.fresh:
-        book.forget()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # hogs and clusters are put away, as on Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" has it ignored
+    book.forget(all_of_it=options.fresh)
     for kind, (promised, play) in PLAYS.items():
         wanted = options.count or promised
         missing = wanted - len(book.lines(kind))
@@ -40,7 +48,9 @@ def main() -> int:
         for line in play(missing):
             book.add(kind, line)
             print(f"{kind} {len(book.lines(kind))}/{wanted}:", book.short(line), flush=True)
-    good = book.tell({kind: promised for kind, (promised, _) in PLAYS.items()})
+    runs = simulated.total(book.lines("sim"))
+    often = {kind: promised for kind, (promised, _) in PLAYS.items()}
+    good = book.tell(often, [*simulated.tell(runs)], kept_more=simulated.kept(runs))
     print(book.TABLE.read_text())
     return 0 if good else 1
 

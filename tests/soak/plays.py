@@ -1,4 +1,4 @@
-"""What is played over and over: fresh failovers under rotation, planned moves, kills of the demo.
+"""What is played over and over: fresh failovers under rotation, planned moves, frozen owners, kills of the demo.
 
 Owns the plays; each yields one line a run. Invariant: a play that fails yields the line that says so, and goes on with
 the next run. Must not know limits or files of results.
@@ -16,14 +16,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from tests.cluster.asking import at_home
 from tests.cluster.failing import away_and_home, no_beat_lost, rotate
-from tests.cluster.harness import ROOT, Cluster, Refused
+from tests.cluster.guarded import AFTER_S
+from tests.cluster.harness import Cluster, Refused
 from tests.cluster.moving import clocked, move, orders
+from tests.cluster.silence import freeze_and_thaw, remove_guard
+from tests.cluster.stalls import ROOT
 from tests.cluster.test_lab_leaves import assert_gone, family, outside
 from tests.soak.book import Line
 
@@ -63,6 +66,40 @@ def moves(count: int) -> Iterator[Line]:
                     assert not seen["two_owners"], seen["conflicts"]
                     left -= 1
                     yield {"ok": True, **asdict(done)}
+        except WENT_WRONG as error:
+            left -= 1
+            yield wrong(error)
+
+
+def freezes(count: int) -> Iterator[Line]:
+    """Everything of ours on the owner, for a while that may be longer than the kernel keeps its address."""
+    yield from on_one_cluster(count, lambda c: asdict(freeze_and_thaw(c, random.uniform(1.2, 7.0))))
+
+
+def flushes(count: int) -> Iterator[Line]:
+    """The guard's rules are removed; a second later everything of ours is frozen."""
+
+    def play(c: Cluster) -> Line:
+        hurt = remove_guard(c, "nft flush ruleset")
+        time.sleep(1 - AFTER_S)
+        return {"away": hurt.away_ms, "gap": hurt.gap_ms, "lost": hurt.lost, "silent": freeze_and_thaw(c).silent}
+
+    yield from on_one_cluster(count, play)
+
+
+def on_one_cluster(count: int, play: Callable[[Cluster], Line]) -> Iterator[Line]:
+    """So many plays, each from home; a new cluster only where one failed. `stalled`: what the machine itself stood."""
+    left = count
+    while left:
+        try:
+            with Cluster() as c:
+                c.start()
+                while left:
+                    at_home(c)
+                    begun = time.monotonic()
+                    done = play(c)
+                    left -= 1
+                    yield {"ok": True, **done, "stalled": c.stalls.longest_ms(begun)}
         except WENT_WRONG as error:
             left -= 1
             yield wrong(error)

@@ -1,0 +1,74 @@
+"""A witness of the machine itself: when nothing at all ran on it for a while, though it was time to.
+
+Owns one process that sleeps and looks at the clock, in real time where that is granted (else the neighbours' load
+counts as well). Invariant: it says what the machine did, whatever the cluster did. Must not know the cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERY_S = 0.005
+SHORTEST_S = 0.02
+PRIORITY = 20  # above pulse's
+
+
+class Stalls:
+    """Looks while inside."""
+
+    def __enter__(self) -> Self:
+        self._seen: list[tuple[float, float]] = []  # CLOCK_MONOTONIC: from, to
+        argv = [sys.executable, "-m", "tests.cluster.stalls"]
+        self._process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            begun, ended = map(float, line.split())
+            self._seen.append((begun, ended))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._reader.join()
+
+    def longest_ms(self, since: float, until: float = float("inf")) -> float:
+        """The longest one that reached into this time; 0 where there was none of 20 ms."""
+        found = [ended - begun for begun, ended in list(self._seen) if ended > since and begun < until]
+        return round(max(found, default=0.0) * 1000, 1)
+
+
+def main() -> None:
+    """Until stdin ends."""
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
+    print("ready", flush=True)
+    last = time.monotonic()
+    while not select.select([sys.stdin], [], [], EVERY_S)[0]:
+        now = time.monotonic()
+        if now - last > SHORTEST_S:
+            print(last, now, flush=True)
+        last = now
+
+
+if __name__ == "__main__":
+    main()
