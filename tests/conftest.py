@@ -7,13 +7,13 @@ run (a known failure counts as not run). Must not know any part of the house.
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter, defaultdict
 
 import hypothesis
 import pytest
 
-SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+from tests import programs
+
 ROOT = os.geteuid() == 0
 
 # Two busy cores make single examples slow; a deadline for one example would only measure the neighbours.
@@ -27,7 +27,7 @@ _tests: Counter[str] = Counter()
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
-        missing = [program for program in mark.args if shutil.which(program, path=SEARCH) is None]
+        missing = [program for program in mark.args if programs.found(program) is None]
         if missing:
             pytest.skip(f"missing {', '.join(missing)} (packages.apt)")
 

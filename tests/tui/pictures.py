@@ -16,7 +16,8 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from hbtui.theme import DARK
-from tests.cluster.harness import ROOT, Cluster
+from tests.cluster.harness import Cluster
+from tests.cluster.stalls import ROOT
 from tests.tui.tmux import NARROW, WIDE, Tmux
 
 CURVE_S = 40.0  # so that the curves of latency have something to show

@@ -1,4 +1,4 @@
-"""The mistakes people make in the three files: what each looks like, and where and how it must be told.
+"""The mistakes people make in their files: what each looks like, and where and how it must be told.
 
 Owns the table that `check` and hbcored are both judged by. Invariant: each case changes one file of a valid base
 (which must itself be accepted), and exactly one error is due, in that line, with that word in its sentence.
@@ -29,6 +29,10 @@ auth 1
     "haresources": """\
 node1 192.168.100.100/24/eth0/192.168.100.255 httpd
 node2 192.168.100.101/24/eth0 named
+""",
+    "hbcore.yaml": """\
+schema: 1
+guard: auto
 """,
 }
 SCRIPTS = ("httpd", "named", "Filesystem")
@@ -106,6 +110,8 @@ HA_CF = [
     _put("ha.cf", 3, "deadtime 99999999", "more than a day", "a deadtime of years"),
     _put("ha.cf", 2, "keepalive 0", "cannot be 0", "no keepalive at all"),
     _put("ha.cf", 2, "keepalive 1ms", "10ms", "keepalive too short"),
+    _put("ha.cf", 2, "keepalive 400ms", "deadtime 950ms or more, or keepalive 175ms or less",
+         "keepalive 400ms beside deadtime 500ms", told=3),
     _put("ha.cf", 3, "deadtime 150ms", "350ms", "deadtime under twice keepalive"),
     _put("ha.cf", 3, "deadtime 300ms", "350ms", "no room for the lease"),
     _put("ha.cf", 2, "keepalive 300ms", "750ms", "keepalive too long for deadtime", told=3),
@@ -258,8 +264,36 @@ HARESOURCES = [
     _put("haresources", 1, "node1 192.168.100.254/24 httpd", "ping node", "the ping node's address"),
     _put("haresources", 1, "node1 224.0.0.5/24 httpd", "multicast", "a multicast address"),
     _put("haresources", 1, "node1 127.0.0.5/8 httpd", "reach", "a loopback address"),
-    _put("haresources", 1, "node1 fe80::1/64 httpd", "IPv6", "an IPv6 address"),
-    _put("haresources", 1, "node1 IPv6addr::2001:db8::1/64 httpd", "IPv6", "IPv6addr"),
+    # IPv6
+    _put("haresources", 1, "node1 fe80::1/64 httpd", "fe80::1/64/eth0", "a link-local address without its device"),
+    _put("haresources", 1, "node1 IPv6addr::fe80::1%eth0/64 httpd", "fe80::1/64/eth0", "a zone for the device"),
+    _put("haresources", 1, "node1 [2001:db8::5]/64 httpd", "write 2001:db8::5", "brackets as in a URL"),
+    _put("haresources", 1, "node1 IPv6addr httpd", "IPv6addr::2001:db8::5/64", "IPv6addr without an address"),
+    _put("haresources", 1, "node1 IPv6addr:2001:db8::5/64", "IPv6addr::2001:db8::5/64", "one colon behind IPv6addr"),
+    _put("haresources", 1, "node1 ipv6addr::2001:db8::5/64", "IPv6addr::2001:db8::5/64", "IPv6addr in small letters"),
+    _put("haresources", 1, "node1 IPv6addr\uff1a\uff1a2001:db8::5/64", "write :", "full-width colons"),
+    _put("haresources", 1, "node1 IPv6addr::192.168.100.7/24", "IPaddr2::192.168.100.7/24", "IPv4 for IPv6addr"),
+    _put("haresources", 1, "node1 IPaddr::2001:db8::5/64", "IPv6addr::2001:db8::5/64", "IPv6 for IPaddr"),
+    _put("haresources", 1, "node1 IPv6addr::2001:db8::5/64::eth0", "IPv6addr::2001:db8::5/64/eth0",
+         "colons for the slash before the device"),
+    _put("haresources", 1, "node1 IPv6addr::2001:db8::5::64", "2001:db8::5/64/eth0", "colons for the slash"),
+    _put("haresources", 1, "node1 2001:db8::5::1/64", "once", "two gaps"),
+    _put("haresources", 1, "node1 2001:db8:5/64", "eight groups", "an IPv6 address too short"),
+    _put("haresources", 1, "node1 2001:db8::g/64", "eight groups", "a letter that is no digit"),
+    _put("haresources", 1, "node1 2001:db8::5/129", "1 to 128", "an IPv6 prefix too long"),
+    _put("haresources", 1, "node1 2001:db8::5/eth0", "2001:db8::5/64/eth0", "a device for the length"),
+    _put("haresources", 1, "node1 2001:db8::5/64/eth0/2001:db8::ffff", "write 2001:db8::5/64/eth0",
+         "a broadcast address of IPv6"),
+    _put("haresources", 1, "node1 2001:db8::5/64//", "empty part", "an empty part of an IPv6 address"),
+    _put("haresources", 1, "node1 2001:db8::/64", "2001:db8::/64 itself", "the IPv6 subnet itself"),
+    _put("haresources", 1, "node1 ff02::1/64", "multicast", "an IPv6 multicast address"),
+    _put("haresources", 1, "node1 ::1/128", "reach", "the IPv6 loopback address"),
+    _put("haresources", 1, "node1 IPv6addr::::/64", "exactly one ::", "the unspecified address"),
+    _put("haresources", 1, "node1 ::ffff:192.168.100.7/120", "write 192.168.100.7", "an IPv4-mapped address"),
+    _put("haresources", 1, "node1 cafe::1/64", "2000::/3", "an IPv6 address of no network"),
+    _put("haresources", 1, "node1 2001:db8::5/64 IPv6addr::2001:DB8:0::5", "already stands",
+         "two spellings of one address"),
+    _put("haresources", 1, "2001:db8::5/64 httpd", "preferred node", "no node before an IPv6 address"),
     _put("haresources", 1, "node1 IPaddr::192.168.100.100::24::eth0 httpd", "IPaddr::192.168.100.100/24/eth0",
          "colons for slashes"),
     _put("haresources", 1, "node1 IPaddr2 httpd", "no address", "IPaddr2 without an address"),
@@ -282,4 +316,41 @@ HARESOURCES = [
     _put("haresources", 1, "node1 192.168.100.100/24\u00a0httpd", "plain blank", "a no-break space in haresources"),
 ]  # fmt: skip
 
-MISTAKES: tuple[Mistake, ...] = (*HA_CF, *AUTHKEYS, *HARESOURCES)
+GROUPS = "groups:\n  192.168.100.100: {weight: heavy}\n"
+
+HBCORE_YAML = [
+    _put("hbcore.yaml", 1, "profile: standard", "schema: 1", "no schema", told=0),
+    _put("hbcore.yaml", 1, "schema: 9", "schema: 1", "a schema to come"),
+    _add("hbcore.yaml", "two_node: fenced", "later version", "a mode to come"),
+    _add("hbcore.yaml", "profil: vm", "profile", "a misspelt key"),
+    # times
+    _add("hbcore.yaml", "profile: fst", "nearest is fast", "a misspelt profile"),
+    _add("hbcore.yaml", "profile: slow", "standard, fast, vm, wan", "a profile not known"),
+    _add("hbcore.yaml", "profile: [fast]", "nearest", "a list of profiles"),
+    _add("hbcore.yaml", "profile: fast", "keepalive 100ms (ha.cf:2) and deadtime 500ms (ha.cf:3)",
+         "a profile beside other times"),
+    _add("hbcore.yaml", "timing: {keepalive: 100ms}", "ha.cf:2", "a time in two files"),
+    _add("hbcore.yaml", "timing: {deadping: 150ms}", "201ms", "deadping in yaml under twice keepalive"),
+    _add("hbcore.yaml", "timing: {deadping: 2s}", "2000ms", "seconds with a unit in yaml"),
+    _add("hbcore.yaml", "timing:\n  deadping: soon", "no time", "a time in letters in yaml", told=4),
+    _add("hbcore.yaml", "timing: {deadping: 0}", "deadping: 500ms", "no deadping at all"),
+    _add("hbcore.yaml", "timing: {deadping: }", "no value", "a time without a value in yaml"),
+    _add("hbcore.yaml", "timing: {deadtme: 1}", "deadtime", "a misspelt time"),
+    _add("hbcore.yaml", "timing: fast", "key: value", "a profile for timing"),
+    # the guard
+    _put("hbcore.yaml", 2, "guard: maybe", "auto, required, off", "a guard not known"),
+    _put("hbcore.yaml", 2, "guard: on", "nearest is auto", "a guard as a switch"),
+    _put("hbcore.yaml", 2, "guard: require", "nearest is required", "a misspelt guard"),
+    _add("hbcore.yaml", "groups:\n  192.168.100.100: {weight: heavy, guard: required}", "watchdog",
+         "a guard for a heavy group", told=4),
+    _whole("hbcore.yaml", "schema: 1\nguard: required\n" + GROUPS + "  192.168.100.101: {weight: heavy}\n",
+           "nothing to gate", "a guard where all is heavy", told=2),
+    _add("hbcore.yaml", "groups:\n  192.168.100.100: {gaurd: off}", "guard", "a misspelt word of a group", told=4),
+    _add("hbcore.yaml", "groups:\n  192.168.100.100: {guard: none}", "auto, required, off", "no guard", told=4),
+    # groups
+    _add("hbcore.yaml", "groups:\n  192.168.100.100: {weight: medium}", "light", "a weight not known", told=4),
+    _add("hbcore.yaml", "groups:\n  192.168.100.10: {weight: light}", "nearest is 192.168.100.10", "a group of nobody",
+         told=4),
+]  # fmt: skip
+
+MISTAKES: tuple[Mistake, ...] = (*HA_CF, *AUTHKEYS, *HARESOURCES, *HBCORE_YAML)

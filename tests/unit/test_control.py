@@ -35,3 +35,12 @@ def test_a_fresh_answer_ends_it_and_later_silence_is_ones_own() -> None:
     control.answered(MINUTE_NS, MINUTE_NS + MS)
     control.compare(MINUTE_NS + SECOND, Verdict.OK)
     assert control.verdict(MINUTE_NS + SECOND) is Verdict.NO
+
+
+def test_one_that_answers_the_peer_alone_for_longer_than_arp_takes_is_ones_own_fault() -> None:
+    control = suspended()
+    control.compare(MINUTE_NS, Verdict.OK)
+    control.compare(MINUTE_NS + 1999 * MS, Verdict.OK)
+    assert control.verdict(MINUTE_NS + 1999 * MS) is Verdict.SUSPENDED
+    control.compare(MINUTE_NS + 2000 * MS, Verdict.OK)
+    assert control.verdict(MINUTE_NS + 2000 * MS) is Verdict.NO

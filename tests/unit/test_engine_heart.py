@@ -9,15 +9,17 @@ import pytest
 from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Stand, Words
 from hbcore.engine.config import MS, SECOND, Timing
 from hbcore.engine.effects import Held, Hold, Prove, Say
-from hbcore.engine.events import Abandoned, Answered, Lapsed, Stalled
-from hbcore.engine.heart import AskPing, Class, Heart, PulseEffect, Send, TakeOff, Tell
+from hbcore.engine.events import Abandoned, Answered, Lapsed, Listened, Stalled
+from hbcore.engine.heart import Class, Heart
 from hbcore.engine.lease import Evidence, lease_of, renewed_until
+from hbcore.engine.leases import Answer
+from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeOff, Tell
 
 ID = b"cluster!"
 NONCE, PEERS = 1111, 2222
 START = 1000 * SECOND
 HELD = Held("web", 7, "gw", alone=False, light=True)
-WORDS = Words(Mode.ONLINE, groups=(GroupWord(7, Stand.HOLDS, 5),))
+WORDS = Words(Mode.ONLINE, groups=(GroupWord(7, Stand.HOLDS, 5, ready=True),))
 
 
 def heart(now: int = START) -> Heart:
@@ -107,6 +109,24 @@ def test_beats_come_once_a_keepalive_and_pings_too() -> None:
     assert seqs == sorted(set(seqs))
 
 
+def test_a_gateway_that_is_found_later_is_asked_from_then_on() -> None:
+    one = heart()
+    one.watch(("10.0.0.1", "gw"), START + 50 * MS)
+    asked = [e.ping for _, e in run(one, START, START + 60 * MS) if isinstance(e, AskPing)]
+    assert sorted(asked) == ["10.0.0.1", "gw"]
+
+
+def test_where_nobody_speaks_it_says_that_it_listens() -> None:
+    """Once a keepalive; while anything is told anyway, that says so, too."""
+    one = heart()
+    out = run(one, START, START + SECOND)
+    assert 9 <= sum(isinstance(e, Tell) and isinstance(e.event, Listened) for _, e in out) <= 10
+    for n in range(10, 20):
+        now = START + n * 100 * MS
+        one.answered(Answered("gw", now, now + MS))
+        assert not [e for _, e in run(one, now + MS, now + 100 * MS) if isinstance(e, Tell)]
+
+
 def test_the_lease_ends_l_after_the_last_proof_and_is_final() -> None:
     one = heart()
     one.obey(START, Hold((HELD,)))
@@ -116,7 +136,7 @@ def test_the_lease_ends_l_after_the_last_proof_and_is_final() -> None:
     assert len(lapsed) == 1
     assert START + 350 * MS < lapsed[0] <= START + 362 * MS
     one.answered(Answered("gw", START + 900 * MS, START + 901 * MS))
-    assert not [e for _, e in run(one, START + SECOND, START + 1200 * MS) if isinstance(e, Tell)]
+    assert {type(e.event) for _, e in run(one, START + SECOND, START + 1200 * MS) if isinstance(e, Tell)} <= {Listened}
 
 
 @pytest.mark.parametrize("kind", ["echo", "control", "base"])
@@ -152,7 +172,46 @@ def test_an_own_stall_is_told_and_lapses_what_was_held() -> None:
     run(one, START, START + 100 * MS)
     out = one.timer(START + SECOND)
     told = [e.event for e in out if isinstance(e, Tell)]
-    assert [type(e) for e in told] == [Stalled, Lapsed]
+    assert [type(e) for e in told] == [Stalled, Lapsed, Listened]
+
+
+def test_to_a_new_daemon_silence_counts_from_the_end_of_an_own_stall() -> None:
+    one = heart()
+    run(one, START, START + 100 * MS)
+    one.timer(START + SECOND)
+    assert one.silence_ns == 0, "the peer was never heard"
+    one.hear("eth0", START + 900 * MS, beat(1))  # it waited in the queue
+    assert one.silence_ns == START + SECOND
+    one.hear("eth0", START + 1100 * MS, beat(2))
+    assert one.silence_ns == START + 1100 * MS
+
+
+def test_what_a_new_daemon_does_not_know_yet_goes_on() -> None:
+    """One group is found running before the other: its lease must not cost the other's."""
+    one = heart()
+    web, db = replace(HELD, control=""), replace(HELD, group="db", control="")
+    one.obey(START, Hold((web, db)))
+    assert one.obey(START + MS, Hold((), ("web", "db"))) == []
+    assert one.obey(START + 2 * MS, Hold((web,), ("db",))) == []
+    assert set(one.leases.by_group) == {"web", "db"}
+    one.obey(START + 3 * MS, Hold((web,), ("db", "new")))
+    one.obey(START + 4 * MS, Hold((web,)))
+    assert set(one.leases.by_group) == {"web"}, "it does not run here"
+
+
+def test_a_newer_right_begins_a_new_lease() -> None:
+    """Stopped and started again in one breath: its gate was lifted in between, so it has to be opened, not renewed."""
+    one = Heart(
+        me=0, cluster=ID, incarnation=9, generation=0, nonce=NONCE, timing=Timing(), pings=(), now_ns=START, guard=""
+    )
+    held = replace(HELD, control="", gated=True, opened_ns=START)
+    one.obey(START, Hold((held,)))
+    (first,) = (e for e in one.leases.renew(START, 0, {}, left=False) if isinstance(e, Renew))
+    assert first.fresh
+    one.gated(START, first, Answer.DONE)
+    one.obey(START + 90 * MS, Hold((replace(held, opened_ns=START + 90 * MS),)))
+    (again,) = (e for e in one.leases.renew(START + 91 * MS, 0, {}, left=False) if isinstance(e, Renew))
+    assert again.fresh
 
 
 def test_a_daemon_that_is_gone_is_vouched_for_one_second_then_abandoned() -> None:
@@ -164,10 +223,11 @@ def test_a_daemon_that_is_gone_is_vouched_for_one_second_then_abandoned() -> Non
     assert START + SECOND <= off[0] <= START + SECOND + 20 * MS and off[1].groups == ("web",)
     last = [e.beat for at, e in out if isinstance(e, Send) and at >= off[0]]
     assert len(last) == 3, "the release is said three times, then silence"
-    assert {(b.words.mode, b.words.groups[0].stand, b.words.groups[0].epoch) for b in last} == {
-        (Mode.UNMANAGED, Stand.RELEASED, 6)
-    }
-    assert [e.event for _, e in out if isinstance(e, Tell)] == [Abandoned((("web", 6),))]
+    (word,) = {word for b in last for word in b.words.groups}
+    assert {b.words.mode for b in last} == {Mode.UNMANAGED}
+    assert (word.stand, word.epoch, word.ready) == (Stand.RELEASED, 6, False)
+    told = [e.event for _, e in out if isinstance(e, Tell)]
+    assert [e for e in told if not isinstance(e, Listened)] == [Abandoned((("web", 6),))]
 
 
 def test_a_daemon_that_hangs_is_vouched_for_five_seconds() -> None:
@@ -176,6 +236,25 @@ def test_a_daemon_that_hangs_is_vouched_for_five_seconds() -> None:
     out = run(one, START, START + 8 * SECOND)
     (at,) = [at for at, e in out if isinstance(e, TakeOff)]
     assert START + 5 * SECOND <= at <= START + 5 * SECOND + 20 * MS
+
+
+def test_an_own_stop_is_not_the_daemons_silence() -> None:
+    one = heart()
+    run(one, START, START + 100 * MS)
+    told = [e.event for e in one.timer(START + 3600 * SECOND) if isinstance(e, Tell)]
+    assert not [e for e in told if isinstance(e, Abandoned)] and one.vouches(START + 3601 * SECOND)
+
+
+def test_an_own_stop_is_not_the_daemons_life_either() -> None:
+    """After an hour's stop what the daemon had said before it is read first, and then the stop is counted out: a daemon
+    that hangs from then on was vouched for for one hour more."""
+    one = heart()
+    run(one, START, START + 100 * MS)
+    woken = START + 3600 * SECOND
+    one.obey(woken, Hold((replace(HELD, control=""),)))
+    one.timer(woken)
+    (at,) = [at for at, e in run(one, woken, woken + 8 * SECOND) if isinstance(e, TakeOff)]
+    assert woken + 5 * SECOND <= at <= woken + 5 * SECOND + 20 * MS
 
 
 def test_a_daemon_back_within_a_second_is_no_news() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hbcore.engine.beat import Verdict
-from hbcore.engine.config import SECOND, Resource, Weight
+from hbcore.engine.config import SECOND, Address, GroupDef, Resource, Weight
 from hbcore.engine.effects import Stored
-from hbcore.engine.events import Wall
-from hbcore.engine.group import Phase
+from hbcore.engine.events import Guarded, Wall
+from hbcore.engine.group import UNSEEN, Phase
 from hbcore.engine.table import Peer
 from tests.unit.duo import NAMES, VIP, Duo, config
 
@@ -90,7 +90,7 @@ def test_heartbeats_cut_both_ways_the_owner_keeps_and_the_other_is_vetoed() -> N
     assert duo.where() == (0,) and row(duo, 0) == "O4" and row(duo, 1) == "S6"
     duo.heal()
     duo.run(5)
-    assert duo.where() == (0,) and row(duo, 1) == "S1" and len(duo.owners) == 2
+    assert duo.where() == (0,) and row(duo, 1) == "S1" and len(duo.owners) == 1
 
 
 def test_heartbeats_cut_one_way() -> None:
@@ -247,10 +247,9 @@ def test_a_stop_that_fails_blocks_and_keeps_the_token() -> None:
 def test_a_new_daemon_adopts_what_runs() -> None:
     duo = up()
     before = len(duo.owners)
-    duo.boxes[0].life += 1
-    duo.boxes[0].engine = None
+    duo.lose_daemon(0)
     duo.run(0.4)
-    duo.new_daemon(0, resumed=True)
+    duo.new_daemon(0)
     duo.run(5)
     assert len(duo.owners) == before and group(duo, 0).phase is Phase.RUNNING
 
@@ -259,9 +258,7 @@ def test_a_daemon_that_stays_away_is_abandoned_by_pulse() -> None:
     duo = up()
     box = duo.boxes[0]
     assert box.heart is not None
-    box.life += 1
-    box.engine = None
-    box.heart.daemon_went(duo.now)
+    duo.lose_daemon(0)
     duo.until(lambda: duo.where() == (1,), 3)
     assert not duo.twice() and box.heart.released == {"web": group(duo, 1).token.epoch}
 
@@ -325,8 +322,7 @@ def test_fence_confirm_off_frees_a_blocked_takeover() -> None:
     duo.boxes[0].running.discard(VIP)
     duo.run(5)
     assert row(duo, 1) == "S7"
-    duo.boxes[0].powered = False
-    duo.boxes[0].running.clear()
+    duo.power_off(0)
     plan = duo.order(1, "fence", node="node1")
     assert plan.level == 4 and not plan.refused
     duo.until(lambda: duo.where() == (1,), 3)
@@ -400,7 +396,57 @@ def test_files_that_differ_start_nothing_changed_but_the_last_agreed_may_be_take
     duo.leave(0)
     duo.until(lambda: duo.where() == (1,), 5)
     duo.run(1)
-    assert duo.boxes[1].running == {VIP, "httpd"}, "by the definition both had last"
+    assert duo.boxes[1].running.names() == {VIP, "httpd"}, "by the definition both had last"
+
+
+OTHER = Resource("10.0.0.9", "address", "10.0.0.9", (), Address("10.0.0.9", 24, "eth0"))
+MOVED = GroupDef("web", NAMES, (OTHER,), Weight.LIGHT)
+
+
+def differing() -> Duo:
+    """Node 1 came up again with files that give the group another address; node 0 runs what both had."""
+    duo = up()
+    duo.power_off(1)
+    duo.configs[1] = replace(config(), groups=(MOVED,))
+    duo.boot(1)
+    duo.run(3)
+    assert duo.where() == (0,)
+    return duo
+
+
+def test_who_would_take_over_the_definition_last_agreed_asks_for_its_address() -> None:
+    """Files with another one made node 1 ask for that, which was free, and take what node 0 still had."""
+    duo = differing()
+    duo.cut()
+    duo.run(10)
+    assert duo.where() == (0,) and not duo.twice()
+    duo.power_off(0)
+    duo.until(lambda: duo.where() == (1,), 5)
+
+
+def test_a_new_daemon_goes_on_with_the_definition_that_runs() -> None:
+    duo = differing()
+    duo.power_off(0)
+    duo.until(lambda: duo.where() == (1,), 5)
+    duo.run(1)
+    duo.lose_daemon(1)
+    duo.new_daemon(1)
+    duo.run(5)
+    assert duo.boxes[1].running.names() == {VIP, "httpd"}
+    duo.leave(1)
+    duo.run(3)
+    assert duo.boxes[1].running.names() == set(), "and stops all of it"
+
+
+def test_nothing_starts_by_a_definition_the_host_was_not_looked_at_for() -> None:
+    """Pulse has to know the places, and the gates their addresses, before the first start may open one."""
+    duo = up()
+    engine = duo.boxes[1].engine
+    assert engine is not None
+    group = engine.world.groups["web"]
+    group.use(MOVED)
+    assert engine.definitions == (MOVED,) and engine.world.cannot_here(group, duo.now) == UNSEEN
+    assert VIP in {a.ip for d in group.definitions for a in d.addresses}, "and it is still known as a virtual one"
 
 
 def isolate(duo: Duo, number: int) -> None:
@@ -451,12 +497,10 @@ def test_a_lapse_while_no_daemon_listens_is_told_to_the_next_one() -> None:
         duo = up(Duo(config(weight)))
         box = duo.boxes[0]
         assert box.heart is not None
-        box.life += 1
-        box.engine = None
-        box.heart.daemon_went(duo.now)
+        duo.lose_daemon(0)
         isolate(duo, 0)
         duo.run(0.6)
-        duo.new_daemon(0, resumed=True)
+        duo.new_daemon(0)
         duo.run(5)
         assert not box.running, "shut, stopped and released"
 
@@ -543,6 +587,7 @@ def test_one_unknown_status_keeps_only_its_own_group() -> None:
     duo.boot(0)
     duo.boot(1)
     duo.until(lambda: duo.where() == (0,), 5)
+    duo.run(4)
     assert not any("other" in b.running for b in duo.boxes), "it may run there already"
 
 
@@ -565,6 +610,69 @@ def test_standby_of_both_is_refused_and_harmless_when_both_said_it_at_once() -> 
     both.order(1, "standby", node="node2")
     both.run(5)
     assert len(both.where()) == 1 and not both.twice()
+
+
+def test_a_loss_is_not_settled_before_the_other_could_have_claimed() -> None:
+    duo = up()
+    duo.neighbours = True
+    duo.cut()
+    duo.lan = False
+    duo.run(0.6)
+    duo.control[0] = False
+    duo.run(0.5)
+    assert 0 not in duo.where(), "the other may be taking over: a neighbour proves nothing yet"
+
+
+def test_who_was_alone_is_not_for_ever() -> None:
+    duo = up()
+    duo.power_off(1)
+    duo.run(3)
+    duo.boot(1)
+    duo.run(3)
+    duo.neighbours = True
+    isolate(duo, 0)
+    duo.until(lambda: duo.where() == (1,), 3)
+    assert not duo.twice()
+
+
+def test_a_heavy_owner_alone_and_cut_off_stops_its_service_after_five_seconds() -> None:
+    duo = up(Duo(config(Weight.HEAVY)))
+    duo.power_off(1)
+    duo.run(3)
+    duo.control[0] = False
+    took = duo.until(lambda: not duo.boxes[0].running, 10)
+    assert 5.0 <= took <= 5.6
+
+
+def test_a_pin_ends_with_the_node_it_names() -> None:
+    duo = up(Duo(config(failback=False)))
+    duo.order(1, "takeover")
+    duo.until(lambda: duo.where() == (1,), 2)
+    duo.power_off(1)
+    duo.until(lambda: duo.where() == (0,), 5)
+    duo.boot(1)
+    duo.run(10)
+    assert duo.where() == (0,)
+
+
+def test_nothing_fails_back_to_files_that_differ() -> None:
+    duo = up()
+    duo.power_off(0)
+    duo.until(lambda: duo.where() == (1,), 5)
+    changed = replace(config().groups[0], resources=(*config().groups[0].resources, Resource("new", "script", "new")))
+    duo.configs[0] = replace(config(), groups=(changed,))
+    duo.boot(0)
+    duo.run(10)
+    assert duo.where() == (1,)
+
+
+def test_a_guard_that_comes_back_after_a_failed_rebuild_is_told() -> None:
+    duo = up()
+    duo.step(0, Guarded(""))
+    for trouble in ("lost", "EBUSY", ""):
+        duo.step(0, Guarded(trouble))
+    said = [code for code in duo.boxes[0].codes() if code.startswith("guard")]
+    assert said[-3:] == ["guard-lost", "guard-none", "guard-restored"]
 
 
 def test_names() -> None:

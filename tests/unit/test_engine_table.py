@@ -28,6 +28,7 @@ OWNER_CASES = [
     ("O4", Act.KEEP, replace(HALF, control=Verdict.NO, base_answers=True)),
     ("O4", Act.KEEP, replace(ALONE, control=Verdict.NONE)),
     ("O5", Act.RELEASE, replace(HALF, peer_claims=True)),
+    ("O5", Act.RELEASE, replace(HALF, peer_claims=True, claim_knows=True, one_way_steady=False)),
     ("O4", Act.KEEP, replace(HALF, peer_claims=True, one_way_steady=False)),
     ("O6", Act.AWAIT_LAPSE, replace(ALONE, control=Verdict.NO)),
     ("O6", Act.AWAIT_LAPSE, replace(HALF, control=Verdict.NO)),
@@ -66,6 +67,8 @@ OTHER_CASES = [
     ("S0", Act.WAIT, replace(ALONE, vip=Vip.UNKNOWN)),
     ("S0", Act.WAIT, replace(ALONE, machine=None)),
     ("F1", Act.CLAIM, replace(ALONE, fenced=True, vip=Vip.UNKNOWN, control=Verdict.NO)),
+    ("F1", Act.CLAIM, replace(ALONE, fenced=True, vip=Vip.PEER, peer_known=False)),
+    ("S6", Act.VETO, replace(ALONE, fenced=True, vip=Vip.PEER)),
 ]
 
 

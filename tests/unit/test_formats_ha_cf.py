@@ -11,7 +11,7 @@ from hbcore.engine.config import MS, SECOND, Chosen, Media, Severity, Timing
 from hbcore.engine.lease import lease_of
 from hbcore.formats import directives, ha_cf, values
 from hbcore.formats.text import Findings
-from hbcore.formats.timing import complete
+from hbcore.formats.timing import Source, complete
 
 NODES = "node node1 node2\nmcast eth0 225.0.0.1 694 1 0\n"
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,8 +186,9 @@ def test_what_is_off_anyway_is_not_told(line: str) -> None:
 
 def timing(**given: int) -> tuple[Timing, dict[str, Chosen], list[str]]:
     found = Findings("ha.cf")
-    times, chosen = complete({option: (ms * MS, n) for n, (option, ms) in enumerate(given.items(), 1)}, found)
-    return times, {c.option: c for c in chosen}, [p.code for p in found.close()]
+    times = {option: (ms * MS, n) for n, (option, ms) in enumerate(given.items(), 1)}
+    timing, chosen = complete(Source(times, found), Source({}, Findings("hbcore.yaml")))
+    return timing, {c.option: c for c in chosen}, [p.code for p in found.close()]
 
 
 def test_all_left_out_is_profile_standard() -> None:
@@ -250,7 +251,8 @@ def test_a_useless_warntime_is_warned_of(warntime: int, code: str) -> None:
 def test_the_offered_values_are_accepted_and_the_next_ones_are_not(keepalive: int, deadtime: int) -> None:
     """`check` offers the nearest deadtime and keepalive: both must hold, and one millisecond nearer must not."""
     found = Findings("ha.cf")
-    complete({"keepalive": (keepalive * MS, 1), "deadtime": (deadtime * MS, 2), "initdead": (86400 * SECOND, 3)}, found)
+    times = {"keepalive": (keepalive * MS, 1), "deadtime": (deadtime * MS, 2), "initdead": (86400 * SECOND, 3)}
+    complete(Source(times, found), Source({}, Findings("hbcore.yaml")))
     errors = found.close()
     if not errors:
         lease_of(Timing(keepalive_ns=keepalive * MS, deadtime_ns=deadtime * MS))

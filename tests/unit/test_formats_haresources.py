@@ -25,9 +25,9 @@ def codes(text: str, ha_cf: str = HA_CF, yaml: str = "schema: 1\n") -> list[tupl
     """Problems of the files together."""
     ha, ha_problems = parse_ha_cf(ha_cf)
     groups, problems = haresources.parse(text)
-    tags, yaml_problems = parse_yaml(yaml)
+    said, yaml_problems = parse_yaml(yaml)
     failed = [any(p.severity is Severity.ERROR for p in found) for found in (ha_problems, problems)]
-    _, crossed = assemble(Texts(ha, groups, tags, *failed))
+    _, crossed = assemble(Texts(ha, groups, said, *failed))
     every = (*ha_problems, *problems, *yaml_problems, *crossed)
     return [(p.where.file, p.where.line, p.code) for p in every]
 
@@ -46,6 +46,11 @@ def codes(text: str, ha_cf: str = HA_CF, yaml: str = "schema: 1\n") -> list[tupl
         ("10.0.0.0/31", Address("10.0.0.0", 31)),
         ("10.0.0.255/32/eth0", Address("10.0.0.255", 32, "eth0")),
         ("10.0.0.255/16", Address("10.0.0.255", 16)),
+        ("2001:db8::5", Address("2001:db8::5")),
+        ("2001:DB8:0:0:0::05/64", Address("2001:db8::5", 64)),
+        ("2001:db8::5/128/bond0.100", Address("2001:db8::5", 128, "bond0.100")),
+        ("fe80::1/64/eth0", Address("fe80::1", 64, "eth0")),
+        ("fd00::/127", Address("fd00::", 127)),
     ],
 )
 def test_addresses(spec: str, expected: Address) -> None:
@@ -89,6 +94,30 @@ def test_what_heartbeat_takes_for_an_address(word: str) -> None:
 @pytest.mark.parametrize("word", ["httpd", "a1.2.3.4", "Filesystem::1.2.3.4:/x", "bind9", "1.2", "v1.2.3"])
 def test_what_heartbeat_does_not_take_for_an_address(word: str) -> None:
     assert not address.looks_like(word)
+
+
+@pytest.mark.parametrize(
+    "word, kind, args",
+    [
+        ("IPv6addr::2001:db8::5/64", "IPv6addr", ("2001:db8::5/64",)),
+        ("IPv6addr::2001:DB8:0:0::5/64/eth0", "IPv6addr", ("2001:db8::5/64/eth0",)),
+        ("IPv6addr::2001:db8:0:0:0:0:0:5", "IPv6addr", ("2001:db8::5",)),
+        ("IPaddr2::2001:db8::5/64", "IPaddr2", ("2001:db8::5/64",)),
+        ("2001:db8::5/64", "IPv6addr", ()),
+        ("2001:db8:0:0:0:0:0:5", "IPv6addr", ()),
+    ],
+)
+def test_what_follows_ipv6addr_is_read_whole(word: str, kind: str, args: tuple[str, ...]) -> None:
+    (group,) = read(f"node1 {word} httpd\n")
+    address = group.resources[0]
+    assert (address.kind, address.args, address.agent) == (kind, args, "address")
+    assert (group.name, address.name, address.address and address.address.ip) == ("2001:db8::5",) * 3
+    assert [r.kind for r in group.resources[1:]] == ["httpd"]
+
+
+@pytest.mark.parametrize("word", ["fade::x", "faded::1", "abcdef::0", "dead::beef-x"])
+def test_scripts_with_names_of_hexadecimal_letters_stay_scripts(word: str) -> None:
+    assert read(f"node1 10.0.0.1 {word}\n")[0].resources[1].agent == "script"
 
 
 def test_lines_go_on_behind_a_backslash() -> None:
@@ -163,6 +192,7 @@ def test_long_names_are_bounded_and_stay_unique() -> None:
     "resources, weight, of",
     [
         ("10.0.0.1", Weight.LIGHT, "10.0.0.1"),
+        ("IPv6addr::2001:db8::5/64", Weight.LIGHT, "2001:db8::5"),
         ("10.0.0.1 httpd MailTo::a@b.c", Weight.LIGHT, "10.0.0.1"),
         ("10.0.0.1 mysql httpd", Weight.HEAVY, "mysql"),
         ("Filesystem::/dev/a::/a 10.0.0.1", Weight.HEAVY, "Filesystem"),
@@ -178,8 +208,8 @@ def test_weights(resources: str, weight: Weight, of: str) -> None:
 
 
 def test_a_tag_decides() -> None:
-    tags, _ = parse_yaml("schema: 1\ngroups:\n  10.0.0.1: {weight: light}\n  named:\n    weight: heavy\n")
-    groups = read("node1 10.0.0.1 frobnicator\nnode2 named\n")
+    tags, _ = parse_yaml("schema: 1\ngroups:\n  2001:db8::5: {weight: light}\n  named:\n    weight: heavy\n")
+    groups = read("node1 2001:db8::5/64 frobnicator\nnode2 named\n")
     config, problems = assemble(Texts(parse_ha_cf(HA_CF)[0], groups, tags))
     assert problems == ()
     assert config is not None
@@ -204,8 +234,14 @@ def test_what_groups_share_is_warned_of() -> None:
         ("node1 " + " ".join(f"s{n}" for n in range(64)), "resource-many"),
         ("-node1 httpd", "node-bad"),
         ("  httpd::a", "group-no-node"),
-        ("node1 IPaddr::fe80::1", "ipv6-not-yet"),
-        ("node1 IPv6addr", "ipv6-not-yet"),
+        ("node1 IPaddr::fe80::1", "ip-family"),
+        ("node1 IPv6addr::eth0", "ipv6-bad"),
+        ("node1 a:b:c", "ipv6-bad"),
+        ("node1 ::192.168.1.1", "ipv6-reserved"),
+        ("node1 ::/0", "ipv4-nobody"),
+        ("node1 2001:db8::5/0", "ipv6-prefix"),
+        ("node1 2001:db8::5/ffff::", "ipv6-prefix"),
+        ("node1 2001:db8::5/64/eth0:1", "device-alias"),
         ("node1 'httpd", "quotes"),
         ("node1 httpd'", "quotes"),
     ],
@@ -238,12 +274,12 @@ def test_the_peers_own_address_is_no_virtual_one() -> None:
         ("groups: {}\n", 0, "yaml-no-schema"),
         ("schema: 2\n", 1, "yaml-schema"),
         ("schema: 1\nschema: 1\n", 2, "yaml-key-twice"),
-        ("schema: 1\nprofile: fast\n", 2, "yaml-key-later"),
+        ("schema: 1\ntwo_node: fenced\n", 2, "yaml-key-later"),
         ("schema: 1\ngruops: {}\n", 2, "yaml-key-unknown"),
         ("schema: 1\ngroups: [a]\n", 2, "yaml-not-mapping"),
         ("schema: 1\ngroups:\n  10.0.0.1: heavy\n", 3, "yaml-short-weight"),
         ("schema: 1\ngroups:\n  10.0.0.1: medium\n", 3, "yaml-not-mapping"),
-        ("schema: 1\ngroups:\n  10.0.0.1:\n    weight: medium\n", 4, "yaml-weight"),
+        ("schema: 1\ngroups:\n  10.0.0.1:\n    weight: medium\n", 4, "yaml-choice"),
         ("schema: 1\ngroups:\n  10.0.0.1:\n    takeover: manual\n", 4, "yaml-key-later"),
         ("schema: 1\ngroups:\n  10.0.0.1:\n    wieght: heavy\n", 4, "yaml-key-unknown"),
         ("schema: 1\ngroups:\n  10.0.0.2: {weight: heavy}\n", 3, "yaml-group-near"),

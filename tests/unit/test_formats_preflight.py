@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import socket
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
 
 from hbcore.agents.lookup import ALIASES, Missing, find_script
-from hbcore.cli.preflight import arp_ignore, device_of, examine, own_addresses, own_devices, own_subnets, render
+from hbcore.cli.preflight import (
+    arp_ignore,
+    device_of,
+    examine,
+    own_addresses,
+    own_devices,
+    own_subnets,
+    render,
+    speaks_ipv6,
+)
 from hbcore.engine.config import Severity
 from tests.unit.mistakes import BASE, SCRIPT, write
 
@@ -208,6 +217,16 @@ def test_this_machine_reads_as_the_kernel_has_it(tmp_path: Path) -> None:
         "     +-- 192.168.1.0/24 2 0 2\n        |-- 192.168.1.0\n           /24 link UNICAST\n"
         "        |-- 192.168.1.2\n           /32 host LOCAL\n        |-- 192.168.1.255\n           /32 link BROADCAST\n"
     )
+    (net / "if_inet6").write_text(
+        "00000000000000000000000000000001 01 80 10 80       lo\n"
+        "fe800000000000005054fffffe000001 02 40 20 80     eth0\n"
+        "20010db8000000000000000000000002 02 40 00 80     eth0\n"
+        "20010db8000000000000000000000099 03 30 00 80     eth1\n"
+    )
+    for name, value in (("eth0", "0"), ("eth1", "1")):
+        conf = tmp_path / "sys/net/ipv6/conf" / name
+        conf.mkdir(parents=True)
+        (conf / "disable_ipv6").write_text(value + "\n")
     for name, value in (("all", "1"), ("eth0", "8"), ("lo", "0")):
         conf = tmp_path / "sys/net/ipv4/conf" / name
         conf.mkdir(parents=True)
@@ -215,10 +234,18 @@ def test_this_machine_reads_as_the_kernel_has_it(tmp_path: Path) -> None:
     assert own_devices(tmp_path) == ["eth0", "lo"]
     assert own_addresses(tmp_path) == {"192.168.1.2"}
     subnets = own_subnets(tmp_path)
-    assert subnets == [(IPv4Network("192.168.1.0/24"), "eth0"), (IPv4Network("192.168.0.0/16"), "eth1")]
+    assert subnets == [
+        (IPv6Network("2001:db8::/64"), "eth0"),
+        (IPv6Network("2001:db8::/48"), "eth1"),
+        (IPv4Network("192.168.1.0/24"), "eth0"),
+        (IPv4Network("192.168.0.0/16"), "eth1"),
+    ]
     assert device_of("192.168.1.100", subnets) == "eth0"
     assert device_of("192.168.5.1", subnets) == "eth1"
     assert device_of("10.0.0.1", subnets) is None
+    assert [device_of(f"2001:db8:0:{n}::5", subnets) for n in (0, 1)] == ["eth0", "eth1"]
+    assert device_of("fe80::5", subnets) is None
+    assert [speaks_ipv6(name, tmp_path) for name in ("eth0", "eth1", "eth7")] == [True, False, False]
     assert [arp_ignore(name, tmp_path) for name in ("eth0", "lo", "eth7")] == [8, 1, 1]
     text = BASE["ha.cf"].replace("mcast eth0", "mcast lo")
     directory = write(tmp_path / "ha.d", files(text, "node1 192.168.100.100/24/lo httpd\n"))
@@ -229,6 +256,19 @@ def test_this_machine_reads_as_the_kernel_has_it(tmp_path: Path) -> None:
     ]
     (tmp_path / "sys/net/ipv4/conf/all/arp_ignore").write_text("4\n")
     assert "arp-ignore" not in [p.code for p in examine(directory, "node1", proc=tmp_path).problems]
+
+
+def test_an_ipv6_address_on_this_machine(tmp_path: Path) -> None:
+    net, conf = tmp_path / "net", tmp_path / "sys/net/ipv6/conf/eth0"
+    net.mkdir()
+    conf.mkdir(parents=True)
+    (net / "dev").write_text("\n\n  eth0: 0\n")
+    (net / "if_inet6").write_text("20010db8000000000000000000000002 02 40 00 80     eth0\n")
+    directory = write(tmp_path / "ha.d", files(haresources="node1 2001:db8::5 httpd\nnode1 2001:db9::5 named\n"))
+    for value, due in (("0", []), ("1", ["ipv6-off"])):
+        (conf / "disable_ipv6").write_text(value + "\n")
+        problems = [p for p in examine(directory, "node1", proc=tmp_path).problems if p.severity is Severity.WARNING]
+        assert [(p.where.line, p.code) for p in problems] == [*((1, code) for code in due), (2, "vip-no-subnet")]
 
 
 def test_the_real_kernel_agrees() -> None:

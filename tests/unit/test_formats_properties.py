@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from hypothesis import HealthCheck, example, given, settings
@@ -24,7 +25,8 @@ WORDS = [
     *sorted(KNOWN), "auth", "sha1", "crc", "node1", "node2", "eth0", "225.0.0.1", "694", "1", "0", "\\", "\\\n", "::",
     "/24", "#", "\\#", "10.0.0.1", "10.0.0.1/24/eth0", "Filesystem::/dev/a::/b", "httpd", "\u00a0", "\u201c", "\udcff",
     "\ufeff", "\x00", "=", "schema: 1", "groups:", "{weight: light}", "&a", "*a", "[", "- ", "? ", "!!int", "%YAML 1.2",
-    "---", "...", "fe80::1", "\r", "\u2028",
+    "guard:", "profile: fast", "timing:", "---", "...", "fe80::1", "IPv6addr::", "2001:db8::5/64/eth0", "%eth0", "\r",
+    "\u2028",
 ]  # fmt: skip
 # Words of the formats in any order are likelier to reach deep than any characters are.
 SALAD = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=6)), max_size=40).flatmap(
@@ -75,12 +77,13 @@ def test_no_mutation_of_a_file_crashes_what_reads_all(seed: int, base: dict[str,
     files = {**base, file: mutated(seed, base[file])}
     ha, ha_problems = ha_cf.parse(files["ha.cf"])
     groups, problems = haresources.parse(files["haresources"])
+    yaml, yaml_problems = hbcore_yaml.parse(files["hbcore.yaml"])
     sane(authkeys.parse(files["authkeys"])[1], files["authkeys"])
     failed = [any(p.severity is Severity.ERROR for p in found) for found in (ha_problems, problems)]
-    config, crossed = assemble(Texts(ha, groups, (), *failed), "node1")
-    errors = [p for p in (*ha_problems, *problems, *crossed) if p.severity is Severity.ERROR]
-    assert (config is None) <= bool(errors)  # never refused in silence
-    sane((*ha_problems, *problems, *crossed), max(files.values(), key=lambda t: t.count("\n")))
+    config, crossed = assemble(Texts(ha, groups, yaml, *failed), "node1")
+    every = (*ha_problems, *problems, *yaml_problems, *crossed)
+    assert (config is None) <= any(p.severity is Severity.ERROR for p in every)  # never refused in silence
+    sane(every, max(files.values(), key=lambda t: t.count("\n")))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -90,7 +93,7 @@ def test_no_mutation_of_a_file_crashes_what_reads_all(seed: int, base: dict[str,
 @example(b"node \xff\n")
 @example(b"\x00" * 100)
 def test_no_bytes_crash_load(tmp_path: Path, data: bytes) -> None:
-    for name in (*BASE, "hbcore.yaml"):
+    for name in BASE:
         (tmp_path / name).write_bytes(data)
         (tmp_path / name).chmod(0o600)
     loaded = load(tmp_path, "node1")
@@ -214,7 +217,21 @@ def test_times_read_back(us: int) -> None:
 @given(st.text(max_size=40))
 def test_no_word_crashes_the_address(word: str) -> None:
     address.looks_like(word)
-    read = address.parse(word)
-    if not isinstance(read, Fault):
-        fields = [read.ip, *(str(f) for f in (read.prefix, read.device, read.broadcast) if f is not None)]
-        assert address.parse("/".join(fields)) == read
+    address.looks_like_ipv6(word)
+    for parse in (address.parse, address.parse_ipv6):
+        read = parse(word)
+        if not isinstance(read, Fault):
+            fields = [read.ip, *(str(f) for f in (read.prefix, read.device, read.broadcast) if f is not None)]
+            assert parse("/".join(fields)) == read
+
+
+@given(st.ip_addresses(v=6), st.sampled_from(["exploded", "compressed", "upper"]), st.integers(1, 128))
+def test_every_spelling_of_an_ipv6_address_is_one_address(ip: IPv6Address, how: str, prefix: int) -> None:
+    text = ip.exploded if how == "exploded" else str(ip).upper() if how == "upper" else str(ip)
+    read = address.parse(f"{text}/{prefix}/eth0")
+    if isinstance(read, Fault):
+        assert read.code in ("ipv4-multicast", "ipv4-nobody", "ipv6-mapped", "ipv6-reserved", "ip-is-network")
+    else:
+        assert (read.ip, read.prefix, read.device) == (str(ip), prefix, "eth0")
+        (group,), problems = haresources.parse(f"node1 IPv6addr::{text}/{prefix}/eth0\n")
+        assert (group.resources[0].address, problems) == (read, ())

@@ -12,8 +12,9 @@ import pytest
 from hbcore.engine.beat import Beat, Frame, Mode, Words
 from hbcore.engine.config import MS, SECOND, Timing
 from hbcore.engine.effects import Say
-from hbcore.engine.heart import Class, Heart, Send
+from hbcore.engine.heart import Class, Heart
 from hbcore.engine.keys import Key, Method
+from hbcore.engine.pulse_effects import Send
 from hbcore.links.wire import encode
 
 CLUSTER = b"webpair1"

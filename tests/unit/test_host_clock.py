@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from hbcore.engine.config import MS, SECOND
 from hbcore.host import clock, realtime
 
@@ -68,6 +70,17 @@ def test_real_time_or_a_code_and_children_fall_back() -> None:
     ).split(",")
     assert (code, int(policy)) in (("", os.SCHED_RR), ("realtime-refused", os.SCHED_OTHER))
     assert int(child) == os.SCHED_OTHER
+
+
+@pytest.mark.parametrize("userns", [False, True])
+def test_asking_for_real_time_changes_nothing_and_is_right(userns: bool) -> None:
+    before, would, after, code = inside(
+        "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))\n"
+        "print(os.sched_getscheduler(0), realtime.refused(), os.sched_getscheduler(0), realtime.schedule(), sep=',')",
+        userns=userns,
+    ).split(",")
+    assert before == after == str(int(os.SCHED_OTHER))
+    assert would == code and code in ({"realtime-refused"} if userns else {"", "realtime-refused"})
 
 
 def test_ordinary_undoes_both() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hbcore.engine.config import Address
 from hbcore.host import frames
 from hbcore.host.placing import HostAddress, Link, Refused, Resolved, dependents, instances, label, resolve
+from tests.unit.test_host_ipv6 import run_filter
 
 MAC = bytes.fromhex("020000000001")
 LO = Link(1, "lo", b"", True, True, True)
@@ -131,7 +132,7 @@ def test_gratuitous_frame_by_hand() -> None:
 
 def test_frames_read_back_and_nothing_else_is_read() -> None:
     frame = frames.build(frames.REQUEST, MAC, "10.0.0.1", VIP)
-    assert frames.read(frame) == frames.Arp(frames.REQUEST, MAC, "10.0.0.1", VIP, MAC)
+    assert frames.read(frame) == frames.Spoken(frames.REQUEST, MAC, "10.0.0.1", VIP, MAC)
     assert frames.read(frame[:42]) is not None
     assert frames.read(frame[:41]) is None
     assert frames.read(b"") is None
@@ -139,22 +140,6 @@ def test_frames_read_back_and_nothing_else_is_read() -> None:
         broken = bytearray(frame)
         broken[at] = value
         assert frames.read(bytes(broken)) is None, at
-
-
-def run_filter(program: bytes, frame: bytes) -> int:
-    """A classic BPF machine of the three instructions we use."""
-    at, accumulator = 0, 0
-    rows = list(struct.iter_unpack("=HBBI", program))
-    while True:
-        code, yes, no, k = rows[at]
-        if code == 0x06:
-            return int(k)
-        if code == 0x20:
-            accumulator = int.from_bytes(frame[k : k + 4], "big")
-            at += 1
-        else:
-            assert code == 0x15
-            at += 1 + (yes if accumulator == k else no)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50, 100, 101, 500])

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import zlib
 from dataclasses import replace
+from socket import AF_INET6, inet_ntop
 
 import msgspec
 import pytest
@@ -61,7 +62,7 @@ def longest() -> Beat:
     group = GroupWord(
         2**32 - 1, Stand.RELEASED, 2**48 - 1, 2**32 - 1, True, State.UNKNOWN, True, Verdict.SUSPENDED, 65535
     )
-    service = Service(b"\xff" * 6, "255.255.255.255")
+    service = Service(b"\xfe" * 6, "255.255.255.255")
     n = 2**63 - 1
     return Beat(
         Frame(CLUSTER, 255, n, n, n, 2**64 - 1, 2**64 - 1, n, 2**32 - 1),
@@ -103,6 +104,39 @@ def test_every_method_signs_and_verifies(key: Key, length: int) -> None:
     data = encode(YOUNG, key)
     assert len(data) == len(encode(YOUNG, KEYS[0])) - 4 + length
     assert read(data) == YOUNG
+
+
+V6 = Service(b"\x02\0\0\0\0\2", "2001:db8::5")
+
+
+def with_services(*services: Service) -> Beat:
+    return Beat(YOUNG.frame, replace(YOUNG.words, services=services))
+
+
+def test_an_interface_with_ipv6_only_by_hand_and_as_the_first_readers_of_version_1_see_it() -> None:
+    beat = with_services(*YOUNG.words.services, V6)
+    data = encode(beat, SHA1)
+    spelled = bytes.fromhex(
+        "020000000001 0a000001  020000000002 00000000"
+        "03 20010db800 00000000  07 0000000000 00000000  0b 0000000000 00000000  0f 0500000000 00000000"
+    )
+    assert spelled in data
+    assert read(data) == beat
+    # what they did with these bytes: a MAC and an IPv4 address each, none for 0.0.0.0
+    old = [(spelled[at : at + 6], spelled[at + 6 : at + 10]) for at in range(0, len(spelled), 10)]
+    assert [ip for _, ip in old if ip != bytes(4)] == [bytes([10, 0, 0, 1])], "they ask for no address that is none"
+    assert all(mac[0] & 1 for mac, _ in old[2:]), "and know no machine by what is no MAC of one"
+
+
+def test_a_base_address_of_ipv6_goes_where_there_is_room() -> None:
+    four = Service(b"\x02\0\0\0\0\3", "10.0.0.1")
+    bare = Service(V6.mac, "")
+    for sent, due in (
+        ((V6, V6), (V6, bare)),
+        ((V6, four, four, four), (V6, four, four, four)),
+        ((four, four, four, four, V6), (four, four, four, four, bare)),
+    ):
+        assert read(encode(with_services(*sent), SHA1)) == with_services(*due)
 
 
 def test_crc_is_plain_crc32() -> None:
@@ -178,6 +212,16 @@ def test_every_class_has_a_sentence() -> None:
     assert all(f"datagram-{reject}" in CATALOGUE for reject in Reject)
 
 
+SPELLED_WRONG = [  # addresses of IPv6 that are no such, or not whole
+    "ffffffffffff 00000000",
+    "03 20010db800 00000000",
+    "020000000002 00000000 03 20010db800 00000000",
+    "020000000002 00000000 03 20010db800 00000000 020000000003 00000000",
+    "020000000002 0a000001 03 0000000000 00000000 07 0000000000 00000000 0b 0000000000 00000000 0f 0100000000 00000000",
+    "020000000002 00000000 07 0000000000 00000000 03 0000000000 00000000 0b 0000000000 00000000 0f 0100000000 00000000",
+    "020000000002 00000000 03 0000000000 0a000001 07 0000000000 00000000 0b 0000000000 00000000 0f 0100000000 00000000",
+    "020000000002 00000000 03 0000000000 00000000 07 0000000000 00000000 0b 0000000000 00000000 0f 0100000001 00000000",
+]
 OUT_OF_BOUNDS: list[tuple[int, object]] = [
     *((i, v) for i in range(8) for v in (-1, 2**64 - 1, None, "1", 1.0, b"1") if not (i in (4, 5) and v == 2**64 - 1)),
     (0, 256),
@@ -192,6 +236,7 @@ OUT_OF_BOUNDS: list[tuple[int, object]] = [
         for v in (b"x" * 17, bytes(18 * 65), bytes(8) + b"\xff\xff" + bytes(8), bytes(8) + b"\x00\x70" + bytes(8))
     ),
     *((14, v) for v in (b"x" * 9, bytes(90), "x" * 10)),
+    *((14, bytes.fromhex(v)) for v in SPELLED_WRONG),
     (15, [["mode", "node1", "standby", 1, 0, 0, "", ""]] * (MAX_RULES + 1)),
     *(
         (15, [rule])
@@ -319,11 +364,10 @@ group_words = st.builds(
     st.sampled_from(Verdict),
     u16,
 )
-services = st.builds(
-    Service,
-    st.binary(min_size=6, max_size=6),
-    st.just("") | st.ip_addresses(v=4).map(str).filter(lambda ip: ip != "0.0.0.0"),
-)
+macs = st.binary(min_size=6, max_size=6).filter(lambda mac: not mac[0] & 1)
+services = st.builds(Service, macs, st.just("") | st.ip_addresses(v=4).map(str).filter(lambda ip: ip != "0.0.0.0"))
+six = st.builds(Service, macs, st.ip_addresses(v=6).map(lambda ip: inet_ntop(AF_INET6, ip.packed)))
+some = st.lists(services, max_size=MAX_MACS) | st.builds(lambda a, b: [*a, b], st.lists(services, max_size=3), six)
 beats = st.builds(
     Beat,
     st.builds(Frame, st.just(CLUSTER), st.integers(0, 1), u63, u63, u63, nonces, nonces | st.just(0), u63, u32),
@@ -332,7 +376,7 @@ beats = st.builds(
         st.sampled_from(Mode),
         u32,
         st.lists(group_words, max_size=MAX_GROUPS).map(tuple),
-        st.lists(services, max_size=MAX_MACS).map(tuple),
+        some.map(tuple),
         u32,
         st.lists(rules, max_size=MAX_RULES).map(tuple),
         u16,

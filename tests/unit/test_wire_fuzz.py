@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from ipaddress import ip_address
 
 import msgspec
 import pytest
@@ -55,7 +56,10 @@ def some_beat(rng: random.Random) -> Beat:
         )
         for _ in range(rng.choice([0, 1, 1, 2, 5, 64]))
     )
-    services = tuple(Service(rng.randbytes(6), rng.choice(["", "10.0.0.1"])) for _ in range(rng.randrange(4)))
+    services = tuple(
+        Service(b"\x02" + rng.randbytes(5), rng.choice(["", "10.0.0.1", "2001:db8::1"]))
+        for _ in range(rng.randrange(4))
+    )
     rules = tuple(
         Rule("pin", f"group{i}", rng.choice(["node1", ""]), rng.choice(u63), 1, 2, "anna", "é" * rng.randrange(120))
         for i in range(rng.choice([0, 0, 1, 3]))
@@ -181,7 +185,7 @@ def in_bounds(beat: Beat) -> bool:
             and {type(g.failed), type(g.ready)} == {bool}
             for g in w.groups
         )
-        and all(len(s.mac) == 6 and (not s.ip or len(s.ip.split(".")) == 4) for s in w.services)
+        and all(len(s.mac) == 6 and not s.mac[0] & 1 and (not s.ip or ip_address(s.ip)) for s in w.services)
         and all(
             r.value in {"mode": {"", "online", "standby"}, "run": {"", "started", "stopped"}}.get(r.kind, {r.value})
             and r.kind in {"mode", "run", "pin"}

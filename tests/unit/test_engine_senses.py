@@ -1,0 +1,184 @@
+"""What a node may conclude from what it hears, asks and sleeps through: the peer, the control, the address probe, each
+alone (safety.md 1, 4 and 5).
+"""
+
+from __future__ import annotations
+
+from hbcore.engine.beat import Beat, Frame, Verdict, Words
+from hbcore.engine.config import MS, SECOND, Timing
+from hbcore.engine.events import Heard, Probed, Sighting
+from hbcore.engine.isolation import Control
+from hbcore.engine.lease import lease_of
+from hbcore.engine.peer import PeerView
+from hbcore.engine.probing import Probing
+from hbcore.engine.table import Peer, Vip
+
+LEASE = lease_of(Timing())
+START = 1000 * SECOND
+ONE, TWO = "192.168.100.100", "192.168.100.101"
+PEERS, OWN, FOREIGN = (bytes((2, 0, 0, 0, 0, n)) for n in (1, 2, 3))
+
+
+# -- the peer ----------------------------------------------------------------------------------------------------------
+
+
+def view() -> PeerView:
+    return PeerView("node2", Timing(), LEASE, START, {})
+
+
+def heard(at_ns: int, *, incarnation: int = 5, words: Words = Words()) -> Heard:  # noqa: B008
+    return Heard("eth0", at_ns, Beat(Frame(b"cluster!", 1, incarnation, 0, 1, 9), words), at_ns - MS)
+
+
+def test_what_i_slept_through_is_not_the_peers_silence() -> None:
+    peer = view()
+    peer.hear(heard(START))
+    peer.stalled(START + 100 * MS, START + 5 * SECOND)
+    assert peer.state(START + 5400 * MS) is Peer.ONE_WAY
+    assert peer.state(START + 5501 * MS) is Peer.LOST
+
+
+def test_a_beat_that_waited_in_the_queue_does_not_undo_the_stall_it_waited_for() -> None:
+    peer = view()
+    peer.stalled(START + 100 * MS, START + 5 * SECOND)
+    peer.hear(heard(START + 200 * MS))  # the socket took no more, and lost the newer ones
+    assert peer.state(START + 5400 * MS) is Peer.ONE_WAY
+    peer.hear(heard(START + 5450 * MS))
+    assert peer.state(START + 5940 * MS) is not Peer.LOST
+    assert peer.state(START + 5951 * MS) is Peer.LOST
+
+
+def test_short_stalls_in_a_row_lengthen_by_one_deadtime_at_most() -> None:
+    peer = view()
+    peer.hear(heard(START))
+    for n in range(1, 20):
+        peer.stalled(START + n * 300 * MS, START + n * 300 * MS + 200 * MS)
+    assert peer.lost_at_ns() <= START + 500 * MS + 2 * LEASE.deadtime_ns
+
+
+def test_the_operators_word_holds_for_one_incarnation_until_it_is_heard() -> None:
+    peer = view()
+    peer.hear(heard(START))
+    assert not peer.fenced
+    peer.fenced_incarnation = peer.incarnation
+    assert peer.fenced
+    assert not peer.hear(heard(START + SECOND)) and not peer.fenced
+    peer.fenced_incarnation = peer.incarnation
+    assert peer.hear(heard(START + 2 * SECOND, incarnation=6)) and not peer.fenced
+
+
+# -- the control -------------------------------------------------------------------------------------------------------
+
+
+def test_control_is_ok_for_a_lease_from_when_it_was_asked() -> None:
+    control = Control("gw", LEASE)
+    control.answered(START, START + 200 * MS)
+    assert control.verdict(START + 300 * MS) is Verdict.OK
+    assert control.verdict(START + 301 * MS) is Verdict.NO
+
+
+def test_control_is_steady_after_a_deadtime_without_a_break() -> None:
+    control = Control("gw", LEASE)
+    for n in range(20):
+        control.answered(START + n * 100 * MS, START + n * 100 * MS + MS)
+        assert control.steady(START + n * 100 * MS + MS) is (n >= 5)
+    control.broken(START + 1900 * MS)
+    assert not control.steady(START + 1950 * MS), "a stall or a carrier change of mine"
+    control.answered(START + 2500 * MS, START + 2501 * MS)
+    assert not control.steady(START + 2600 * MS), "there was a gap"
+
+
+def test_the_veto_is_suspended_after_a_deadtime_of_both_without_control_until_it_answers() -> None:
+    control = Control("gw", LEASE)
+    control.answered(START, START + MS)
+    for at, peers, suspended in ((400, Verdict.NO, False), (800, Verdict.NO, False), (900, Verdict.NO, True)):
+        control.compare(START + at * MS, peers)
+        assert (control.verdict(START + at * MS) is Verdict.SUSPENDED) is suspended
+    control.answered(START + 100 * MS, START + 950 * MS)
+    assert control.verdict(START + 960 * MS) is Verdict.SUSPENDED, "the late answer to an old question"
+    control.answered(START + 980 * MS, START + 981 * MS)
+    assert control.verdict(START + 990 * MS) is Verdict.OK
+    assert control.verdict(START + 1400 * MS) is Verdict.NO, "it was not suspended for ever"
+
+
+def test_while_the_peer_reaches_it_nothing_is_suspended() -> None:
+    for peers in (Verdict.OK, Verdict.NONE):
+        control = Control("gw", LEASE)
+        control.answered(START, START + MS)
+        control.compare(START + 400 * MS, Verdict.NO)
+        control.compare(START + 800 * MS, peers)
+        control.compare(START + 950 * MS, Verdict.NO)
+        assert control.verdict(START + 950 * MS) is Verdict.NO
+
+
+# -- the address probe -------------------------------------------------------------------------------------------------
+
+
+def asked(
+    probing: Probing, begun_ns: int, *answers: Sighting, learned: tuple[bytes, ...] = (PEERS,), lost: bool = True
+) -> Vip:
+    """A round; what it says of the address at its end. `lost`: the peer was LOST when it began."""
+    event = Probed(1, begun_ns, begun_ns + 95 * MS, answers)
+    probing.take(event, learned, (OWN,), veto=lost, expected=False)
+    return probing.vip(begun_ns + 95 * MS)
+
+
+def both() -> Probing:
+    return Probing((ONE, TWO), LEASE.deadtime_ns)
+
+
+def test_who_answers_for_an_address() -> None:
+    assert asked(both(), START) is Vip.FREE
+    assert asked(both(), START, Sighting(ONE, OWN, True)) is Vip.FREE, "my own answer"
+    assert asked(both(), START, Sighting(ONE, PEERS, True)) is Vip.PEER
+    assert asked(both(), START, Sighting(TWO, PEERS, True)) is Vip.PEER, "one answer vetoes all"
+    assert asked(both(), START, Sighting(ONE, PEERS, False)) is Vip.FREE, "a switch's cache"
+    assert asked(both(), START, Sighting(ONE, FOREIGN, True)) is Vip.FOREIGN
+    assert asked(both(), START, Sighting(ONE, FOREIGN, False), learned=()) is Vip.PEER, "anybody may be the peer"
+    assert both().vip(START) is Vip.UNKNOWN
+    assert Probing((), LEASE.deadtime_ns).vip(START) is Vip.NONE
+
+
+def test_a_round_of_long_ago_says_nothing() -> None:
+    probing = both()
+    assert asked(probing, START) is Vip.FREE
+    assert probing.vip(START + 395 * MS) is Vip.FREE
+    assert probing.vip(START + 396 * MS) is Vip.UNKNOWN
+
+
+def test_after_a_veto_the_address_must_be_silent_for_a_deadtime() -> None:
+    probing = both()
+    asked(probing, START, Sighting(ONE, PEERS, True))
+    said = [asked(probing, START + n * 100 * MS) for n in range(1, 8)]
+    assert said == [Vip.PEER] * 5 + [Vip.FREE] * 2
+    asked(probing, START + 800 * MS, Sighting(ONE, PEERS, True))
+    assert asked(probing, START + 900 * MS) is Vip.PEER, "each answer begins it anew"
+
+
+def test_an_answer_from_before_the_loss_was_right_and_is_no_veto() -> None:
+    probing = both()
+    assert asked(probing, START, Sighting(ONE, PEERS, True), lost=False) is Vip.PEER
+    assert asked(probing, START + 100 * MS) is Vip.FREE
+
+
+def test_a_foreign_holder_is_asked_three_times_over_three_seconds() -> None:
+    probing = both()
+    said = [asked(probing, START + n * SECOND, Sighting(ONE, FOREIGN, True)) for n in range(4)]
+    assert said == [Vip.FOREIGN] * 3 + [Vip.FREE]
+    probing = both()
+    asked(probing, START, Sighting(ONE, FOREIGN, True))
+    assert asked(probing, START + 3100 * MS, Sighting(ONE, FOREIGN, True)) is Vip.FOREIGN, "two rounds are not three"
+
+
+def test_what_was_silent_before_a_stall_counts_for_nothing() -> None:
+    probing = both()
+    asked(probing, START)
+    probing.forget()
+    assert probing.vip(START + 100 * MS) is Vip.UNKNOWN
+
+
+def test_a_round_that_could_not_be_sent_is_made_again_soon() -> None:
+    one = both()
+    one.asked = 7
+    one.failed(START)
+    assert one.asked == 0 and 0 < one.next_ns - START <= SECOND
