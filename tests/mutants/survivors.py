@@ -1,8 +1,8 @@
 """What `mutmut run` left alive in the engine, by the reason why it may live: `python -m tests.mutants.survivors`.
 
-Owns docs/mutmut.md, made of mutmut's own results (mutants/, not kept) and of tests/mutants/harmless.txt: a reason in
-brackets, then lines "FUNCTION: PATTERN", a glob and a regular expression for what the mutant takes away and puts in its
-place. Invariant: a survivor for which there is no reason is named, and the exit is 1. Must not know the engine.
+Owns docs/mutmut.md, made of mutmut's own results (mutants/, not kept) and of tests/mutants/harmless.toml: for a reason
+a list of "FUNCTION: PATTERN", a glob and a regular expression for "what the mutant takes away => what it puts there".
+Invariant: what is not proven caught and has no reason is named, and the exit is 1. Must not know the engine.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ast
 import json
 import re
 import sys
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,23 +20,16 @@ from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 
+from mutmut.stats import status_by_exit_code
+
 from tests.digest import ROOT, digest
 
 RESULTS = ROOT / "mutants/hbcore/engine"
-REASONS = Path(__file__).parent / "harmless.txt"
+REASONS = Path(__file__).parent / "harmless.toml"
 PAGE = ROOT / "docs/mutmut.md"
 NO_REASON = "no reason yet"
-STATUS = {
-    0: "alive",
-    1: "a test",
-    3: "a test",
-    37: "mypy",
-    33: "no test runs it",
-    5: "no test runs it",
-    None: "not tried",
-}
-LIVES = (STATUS[0], STATUS[33])
-TIMEOUT = "a test that did not end"
+TYPES, TESTS = "caught by type check", ("killed", "timeout")
+CAUGHT = (TYPES, *TESTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +53,11 @@ class Harmless:
 
 
 def reasons(text: str) -> list[Harmless]:
-    """Raises ValueError with the line that is neither a reason nor a pattern."""
-    found, reason = [], ""
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        if line.startswith("[") and line.endswith("]"):
-            reason = line[1:-1]
-            continue
-        function, colon, pattern = line.partition(": ")
-        if not colon or not reason:
-            raise ValueError(line)
-        found.append(Harmless(reason, function, re.compile(pattern)))
+    found = []
+    for reason, places in tomllib.loads(text).items():
+        for place in places:
+            function, _, pattern = place.partition(": ")
+            found.append(Harmless(reason, function, re.compile(pattern)))
     return found
 
 
@@ -88,8 +75,8 @@ def mutants() -> Iterator[Mutant]:
             name = key.rpartition(".")[2]
             function, _, number = name.rpartition("__mutmut_")
             shown = function.replace("xǁ", "").replace("ǁ", ".").removeprefix("x_")
-            status = STATUS.get(code, TIMEOUT)
-            change = _change(bodies, f"{function}__mutmut_orig", name) if status in LIVES else ""
+            status = status_by_exit_code[code]
+            change = "" if status in CAUGHT else _change(bodies, f"{function}__mutmut_orig", name)
             where = f"{meta.name.partition('.')[0]}.{shown}"
             yield Mutant(f"{where} {number}", where, status, change)
 
@@ -106,7 +93,7 @@ def _change(bodies: dict[str, str], before: str, after: str) -> str:
 def main() -> int:
     found = list(mutants())
     harmless = reasons(REASONS.read_text())
-    alive = [m for m in found if m.status in LIVES]
+    alive = [m for m in found if m.status not in CAUGHT]
     why: defaultdict[str, list[Mutant]] = defaultdict(list)
     for mutant in alive:
         why[next((h.reason for h in harmless if h.fits(mutant)), NO_REASON)].append(mutant)
@@ -116,13 +103,13 @@ def main() -> int:
     for mutant in why[NO_REASON]:
         print(f"{mutant.name}: {mutant.change}")
     print(f"{len(alive)} alive, {len(why[NO_REASON])} of them without a reason")
-    return 1 if why[NO_REASON] or counts["not tried"] else 0
+    return 1 if why[NO_REASON] else 0
 
 
 def _page(counts: Counter[str], why: dict[str, list[Mutant]]) -> Iterator[str]:
-    tests = counts["a test"] + counts[TIMEOUT]
-    caught = counts["mypy"] + tests
-    numbers = {"total": counts.total(), "caught": caught, "mypy": counts["mypy"], "tests": tests}
+    tests = sum(counts[status] for status in TESTS)
+    caught = counts[TYPES] + tests
+    numbers = {"total": counts.total(), "caught": caught, "mypy": counts[TYPES], "tests": tests}
     shown = {name: f"{number:,}" for name, number in numbers.items()}
     code = digest(["hbcore/engine/*.py"])
     yield HEAD.format(version=version("mutmut"), code=code, alive=f"{counts.total() - caught:,}", **shown)
@@ -135,7 +122,7 @@ def _page(counts: Counter[str], why: dict[str, list[Mutant]]) -> Iterator[str]:
 
 HEAD = """# Small changes of the engine that nothing notices
 
-Made by `make mutmut` (mutmut {version}), engine {code}; reasons from `tests/mutants/harmless.txt`. Not edited by hand.
+Made by `make mutmut` (mutmut {version}), engine {code}; reasons from `tests/mutants/harmless.toml`. Not edited by hand.
 
 {total} mutants of `hbcore/engine`: {caught} are caught, {mypy} by `mypy --strict`, {tests} by the stories and
 the quick tests that ask the engine alone. What those leave alive is below, {alive} of them, each with the reason why it
