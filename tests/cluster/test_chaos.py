@@ -314,13 +314,15 @@ def address_removed_again_and_again(c: Cluster) -> None:
 
 @scenario
 def address_put_on_the_other_node_by_hand(c: Cluster) -> None:
-    """On the loopback, as a real server behind LVS has it: it counts as nobody's, and nothing moves."""
-    ignore = "/proc/sys/net/ipv4/conf/all/arp_ignore"
+    """On the loopback, as a real server behind LVS has it: it counts as nobody's, and nothing moves. Such a server must
+    not speak for the address either (arp_announce): what it repeats to an old client would.
+    """
+    set_to = "for it in ignore:{} announce:{}; do echo ${{it#*:}} >/proc/sys/net/ipv4/conf/all/arp_${{it%:*}}; done"
     begun = time.monotonic()
-    assert c.run("node2", "sh", "-c", f"echo 1 >{ignore} && ip addr add {VIP}/32 dev lo").code == 0
+    assert c.run("node2", "sh", "-c", f"{set_to.format(1, 2)}; ip addr add {VIP}/32 dev lo").code == 0
     time.sleep(1.5)
     assert group(c, "node2")["node"] == HOST["node1"]
-    assert c.run("node2", "sh", "-c", f"ip addr del {VIP}/32 dev lo && echo 0 >{ignore}").code == 0
+    assert c.run("node2", "sh", "-c", f"ip addr del {VIP}/32 dev lo; {set_to.format(0, 0)}").code == 0
     assert_nothing_lost(c.report(begun))
 
 
