@@ -8,33 +8,12 @@ Must not know clocks, files, sockets, processes or sentences.
 from __future__ import annotations
 
 from collections import deque
-from typing import assert_never
 
-from hbcore.engine import classic, planner, speech, tokens
-from hbcore.engine.beat import Stand, State, Verdict, Words
+from hbcore.engine import classic, planner, senses, speech
+from hbcore.engine.beat import Verdict, Words
 from hbcore.engine.config import SECOND, ClusterConfig, GroupDef
-from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Prove, Say, Stored
-from hbcore.engine.events import (
-    Abandoned,
-    AddressGone,
-    Answered,
-    Asked,
-    Carrier,
-    Done,
-    Event,
-    Facts,
-    Guarded,
-    Heard,
-    Lapsed,
-    Leave,
-    Listened,
-    Persisted,
-    Probed,
-    Seen,
-    Stalled,
-    Tick,
-    Wall,
-)  # fmt: skip
+from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Say, Stored
+from hbcore.engine.events import Asked, Done, Event, Persisted, Probed
 from hbcore.engine.group import Group, Phase, Token
 from hbcore.engine.isolation import Control
 from hbcore.engine.lease import lease_of
@@ -104,8 +83,10 @@ class Engine:
         was stopped for a while would call a peer lost on the oldest of its beats.
         """
         out: list[Effect] = []
-        if now_ns - self._deadline_ns > self.world.lease.deadtime_ns // 2:
-            self._lengthen(self._deadline_ns, now_ns)  # this daemon was stopped; pulse may not have told yet
+        if (
+            now_ns - self._deadline_ns > self.world.lease.deadtime_ns // 2
+        ):  # it was stopped; pulse may not have told yet
+            senses.lengthen(self.world, self._deadline_ns, now_ns)
         concerned: dict[str, Group] = {}
         for event in events:
             self.trace.append((now_ns, event))
@@ -114,7 +95,7 @@ class Engine:
         planner.obey_clears(self.world, now_ns)
         deaf = self.world.deaf(now_ns)
         if deaf:
-            self._lengthen(self.world.listened_ns, now_ns)
+            senses.lengthen(self.world, self.world.listened_ns, now_ns)
         for _ in range(0 if deaf else ROUNDS):
             before = self._signature()
             for group in concerned.values():
@@ -166,196 +147,15 @@ class Engine:
         return plan, self.step(now_ns, event)
 
     def _take(self, now_ns: int, event: Event, out: list[Effect]) -> None:
-        world = self.world
         match event:
-            case Heard():
-                self._heard(now_ns, event)
-            case Answered(ping, sent_ns, at_ns):
-                world.listened_ns = max(world.listened_ns, at_ns)
-                if control := world.controls.get(ping):
-                    control.answered(sent_ns, at_ns)
-            case Probed():
-                self._probed(now_ns, event, out)
-            case Done():
-                for group in world.groups.values():
-                    if group.done(now_ns, event):
-                        break
             case Persisted(number, error):
                 self._persisted = max(self._persisted, number)
                 if error:
-                    world.notes.append(Note("persist-failed", (("error", error),), "error", "failure"))
-            case Listened(at_ns):
-                world.listened_ns = max(world.listened_ns, at_ns)
-            case Stalled(from_ns, to_ns):
-                world.listened_ns = max(world.listened_ns, to_ns)
-                self._stalled(from_ns, to_ns)
-            case Lapsed(name, at_ns, refused):
-                if held := world.groups.get(name):
-                    tokens.lapse(world, held, at_ns, now_ns, refused=refused)
-            case Guarded(trouble):
-                self._guarded(trouble)
-            case AddressGone(ip, _):
-                for group in world.groups.values():
-                    running = group.phase is Phase.RUNNING  # one that is shut was taken off by pulse
-                    if group.address_gone(ip, now_ns) and running:
-                        group.note("address-gone", "warning", "failure", ip=ip)
-            case Abandoned(released):
-                for name, epoch in released:
-                    if lost := world.groups.get(name):
-                        tokens.abandoned(lost, epoch, now_ns)
-            case Seen():
-                self._seen(now_ns, event)
-            case Carrier(device, up):
-                self._carrier(device, up, now_ns)
-            case Facts():
-                self._facts(event)
-            case Wall(unix_ns):
-                world.wall_ns = unix_ns - now_ns
-                world.book.expire(world.unix_s(now_ns), by=world.me)
+                    self.world.notes.append(Note("persist-failed", (("error", error),), "error", "failure"))
             case Asked():
-                planner.run(world, self.tickets, event, now_ns)
-            case Leave():
-                if not world.leaving:
-                    world.leaving = True
-                    world.notes.append(Note("leaving", kind="node", about=world.me))
-            case Tick():
-                pass
+                planner.run(self.world, self.tickets, event, now_ns)
             case _:
-                assert_never(event)
-
-    # -- facts ---------------------------------------------------------------------------------------------------------
-
-    def _heard(self, now_ns: int, event: Heard) -> None:
-        world, peer = self.world, self.world.peer
-        world.listened_ns = max(world.listened_ns, event.at_ns)
-        before = peer.state(now_ns)
-        if peer.hear(event):
-            world.notes.append(Note("peer-restarted", (("node", peer.name),), kind="node", about=peer.name))
-        if before is not Peer.TWO_WAY and peer.state(now_ns) is Peer.TWO_WAY:
-            for group in world.groups.values():
-                group.probing.heard_again()
-        if event.repeat:
-            return
-        words = event.beat.words
-        if words.services:
-            world.peer_macs = tuple(s.mac for s in words.services)
-            world.peer_bases = tuple(s.ip for s in words.services if s.ip)
-        if words.rules and world.book.merge(words.rules):
-            world.notes.append(Note("rules-changed", (("node", peer.name),), kind="config"))
-        differs = words.config != world.config_digest and words.config != 0
-        if differs is not world.config_differs:
-            world.config_differs = differs
-            code = "config-differs-now" if differs else "config-agrees"
-            world.notes.append(Note(code, (("node", peer.name),), "warning" if differs else "info", "config"))
-        for group in world.groups.values():
-            word = peer.word(group.number)
-            control = world.controls.get(group.facts.control)
-            if word is not None and word.digest == group.digest and group.agreed != group.written:
-                group.agreed = group.written
-            if word is None or control is None:
-                continue
-            answered_ns = event.at_ns - word.control_age_ms * 1_000_000
-            later = word.control is Verdict.OK and answered_ns - control.asked_ns > world.lease.deadtime_ns
-            if not later:
-                group.peer_control_beats = 0
-            elif answered_ns - group.peer_control_ns >= world.lease.keepalive_ns // 2:  # another answer, not the same
-                group.peer_control_beats += 1
-                group.peer_control_ns = answered_ns
-
-    def _note_peer(self, now_ns: int) -> None:
-        """Say it when the peer is heard otherwise than before."""
-        state, name = self.world.peer.state(now_ns), self.world.peer.name
-        if state is not self._peer_was and not (state is Peer.ONE_WAY and self.world.peer.late(now_ns)):
-            code, severity = PEER_NOTES[state]
-            self.world.notes.append(Note(code, (("node", name),), severity, "node", name))
-            self._peer_was = state
-
-    def _probed(self, now_ns: int, event: Probed, out: list[Effect]) -> None:
-        world = self.world
-        two_way = world.peer.state(now_ns) is Peer.TWO_WAY
-        veto = event.begun_ns >= world.peer.lost_at_ns()  # before it is LOST, an owner that answers is as it should be
-        for group in world.groups.values():
-            probing = group.probing
-            if not event.probe or probing.asked != event.probe:
-                continue
-            if event.failed:
-                probing.failed(event.ended_ns)
-                continue
-            word = world.peer.word(group.number)
-            runs_there = word is not None and word.stand is Stand.HOLDS and word.state is State.STARTED
-            expected = runs_there and two_way and event.begun_ns > group.since_ns
-            probing.take(event, world.peer_macs, world.own_macs, veto=veto, expected=expected)
-            probing.slow_down(now_ns)
-            if probing.machine and group.holding:
-                out.append(Prove(group.name, "base", event.begun_ns))
-            if event.neighbours and group.holding:
-                out.append(Prove(group.name, "neighbour", event.begun_ns))
-            if group.owner:
-                classic.looked_as_owner(world, group, now_ns)
-
-    def _lengthen(self, from_ns: int, to_ns: int) -> None:
-        """Own trouble only ever lengthens: silence, control and probes start over."""
-        world = self.world
-        world.peer.stalled(from_ns, to_ns)
-        for control in world.controls.values():
-            control.broken(to_ns)
-        for group in world.groups.values():
-            group.probing.forget()
-
-    def _stalled(self, from_ns: int, to_ns: int) -> None:
-        world = self.world
-        self._lengthen(from_ns, to_ns)
-        if to_ns - from_ns > world.lease.keepalive_ns:  # shorter: pulse could not read all that came, and says so often
-            args = (("ms", str((to_ns - from_ns) // 1_000_000)),)
-            world.notes.append(Note("stalled", args, "warning", "node", world.me))
-
-    def _guarded(self, trouble: str) -> None:
-        world = self.world
-        if trouble == "lost":
-            world.notes.append(Note("guard-lost", (), "error", "failure", world.me))
-        elif trouble:
-            world.notes.append(Note("guard-none", (("error", trouble),), "warning", "failure", world.me))
-        elif world.guard not in ("", "unknown"):
-            world.notes.append(Note("guard-restored", (), "info", "other", world.me))
-        world.guard = trouble
-
-    def _seen(self, now_ns: int, event: Seen) -> None:
-        world = self.world
-        for group in world.groups.values():
-            if event.ip not in group.probing.ips or event.mac in world.own_macs:
-                continue
-            peers = event.mac in world.peer_macs or not world.peer_macs  # never heard: it may be the other node
-            claiming = peers and group.phase is Phase.CLAIMING
-            if event.kind == "probe":
-                if claiming and not world.preferred(group):
-                    group.backoff_ns = now_ns + world.lease.deadtime_ns
-            elif group.holding:
-                if event.mac not in world.peer_macs:
-                    group.conflict(now_ns, event.mac)
-            elif claiming:
-                group.claim_ns = now_ns  # it is taken: look again
-
-    def _carrier(self, device: str, up: bool, now_ns: int) -> None:
-        world = self.world
-        code = "carrier-up" if up else "carrier-down"
-        args = (("device", device),)
-        world.notes.append(Note(code, args, "info" if up else "warning", "link", device))
-        for group in world.groups.values():
-            if group.facts.device == device:
-                if up and group.phase is Phase.RUNNING:
-                    world.announce.add(group.name)
-                group.probing.forget()
-                if control := world.controls.get(group.facts.control):
-                    control.broken(now_ns)
-
-    def _facts(self, event: Facts) -> None:
-        world = self.world
-        world.services = event.services
-        for facts in event.groups:
-            if group := world.groups.get(facts.group):
-                group.facts = facts
-                if facts.control and facts.control not in world.controls:
-                    world.controls[facts.control] = Control(facts.control, world.lease)
+                out.extend(senses.take(self.world, event, now_ns))
 
     # -- effects -------------------------------------------------------------------------------------------------------
 
@@ -457,6 +257,14 @@ class Engine:
         world.left = clean
         self._tell_pulse(now_ns, out)
         out.append(Gone(clean))
+
+    def _note_peer(self, now_ns: int) -> None:
+        """Say it when the peer is heard otherwise than before."""
+        state, name = self.world.peer.state(now_ns), self.world.peer.name
+        if state is not self._peer_was and not (state is Peer.ONE_WAY and self.world.peer.late(now_ns)):
+            code, severity = PEER_NOTES[state]
+            self.world.notes.append(Note(code, (("node", name),), severity, "node", name))
+            self._peer_was = state
 
     def _notes(self, out: list[Effect]) -> None:
         out.extend(self.world.notes)

@@ -212,7 +212,8 @@ class Tick:
     """A deadline of the engine may have passed."""
 
 
-Event = (
-    Wall | Facts | Heard | Answered | Probed | Seen | Done | Persisted | Stalled | Lapsed | AddressGone | Carrier
-    | Abandoned | Guarded | Listened | Asked | Leave | Tick
+Sensed = (
+    Wall | Facts | Heard | Answered | Probed | Seen | Done | Stalled | Lapsed | AddressGone | Carrier | Abandoned
+    | Guarded | Listened | Leave | Tick
 )  # fmt: skip
+Event = Sensed | Persisted | Asked

@@ -285,7 +285,7 @@ class Group:
         member = next((m for m in self.members if m.state is not Res.STARTED), None)
         if member is None:
             self.enter(Phase.RUNNING, now_ns)
-            self.note("group-started", kind="start", node="")
+            self.note("group-started", kind="start")
             return []
         if self.busy:
             return []

@@ -1,8 +1,7 @@
 """Operator's orders: what one would do, and doing exactly that.
 
 Owns the plan (effects first, then the key), the rules an order sets, and when it has settled. Invariant: `run` sets
-what
-`plan` showed for the same world; nothing is planned by anything else. Must not know sentences, roles or sockets.
+what `plan` showed for the same world; nothing is planned by anything else. Must not know sentences, roles or sockets.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from hbcore.engine.table import Peer, Vip
 from hbcore.engine.world import World
 
 MAX_TICKETS = 64
+FORGOTTEN = ("start-failed-here", "start-failed-peer")  # by `group clear`
 
 Args = tuple[tuple[str, str], ...]
 
@@ -137,7 +137,8 @@ def _is_at(world: World, group: Group, node: str) -> bool:
     here_idle = group.phase is Phase.IDLE
     if node:
         return here_idle and word is not None and word.stand is Stand.HOLDS and word.state is State.STARTED
-    return here_idle and (word is None or word.state in (State.STOPPED, State.FAILED))
+    elsewhere = whereabouts(world, group) == world.peer.name  # else its last word may be of long ago
+    return here_idle and (word is None or not elsewhere or word.state in (State.STOPPED, State.FAILED))
 
 
 def obey_clears(world: World, now_ns: int) -> None:
@@ -316,10 +317,11 @@ def _group_start(world: World, order: Order, now_ns: int) -> Plan:
     group = _named(world, order)
     if world.wanted(group.name, now_ns):
         raise Refused("not-stopped", group=group.name)
-    node = whereabouts(world, group) or world.home(group)
-    line = Line("start", group.name, node, "", -1)
-    return Plan(order, (line,), level=1, sets=(("run", group.name, "", 0),), undo=f"hbctl group stop {group.name}",
-                expect=((group.name, node),))  # fmt: skip
+    told = world.peer.state(now_ns) is Peer.TWO_WAY
+    node = whereabouts(world, group) or (world.home(group) if told else world.me)
+    expect = ((group.name, node),) if told or node == world.me else ()
+    return Plan(order, (Line("start", group.name, node),), level=1, sets=(("run", group.name, "", 0),),
+                undo=f"hbctl group stop {group.name}", expect=expect)  # fmt: skip
 
 
 def _group_stop(world: World, order: Order, now_ns: int) -> Plan:
@@ -327,9 +329,12 @@ def _group_stop(world: World, order: Order, now_ns: int) -> Plan:
     if not world.wanted(group.name, now_ns):
         raise Refused("already-stopped", group=group.name)
     at = whereabouts(world, group)
+    undo, sets = f"hbctl group start {group.name}", (("run", group.name, "stopped", 0),)
+    if at == world.peer.name and world.peer.state(now_ns) is not Peer.TWO_WAY:
+        later = Line("rule", group.name, at, "", -1, "stop-when-heard", (("node", at),))
+        return Plan(order, (later,), level=3, sets=sets, undo=undo)
     lines = [Line("stop", m.resource.name, at, "") for m in reversed(group.members)]
-    return Plan(order, tuple(lines), (("service-down", (("group", group.name),)),), level=3,
-                sets=(("run", group.name, "stopped", 0),), undo=f"hbctl group start {group.name}",
+    return Plan(order, tuple(lines), (("service-down", (("group", group.name),)),), level=3, sets=sets, undo=undo,
                 expect=((group.name, ""),))  # fmt: skip
 
 
@@ -347,12 +352,16 @@ def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
     if group.manual:
         lines.append(Line("rule", group.name, world.me, "", -1, "failback-again"))
     home, at = world.home(group), whereabouts(world, group)
+    expect: tuple[tuple[str, str], ...] = ()
     if at and at != home and world.config.auto_failback:
-        lines.append(Line("move", group.name, at, home, outage_ns(group), "by-failback"))
+        way = _line(world, group, at, home, now_ns)
+        if way.kind == "move" or way.code in FORGOTTEN:
+            lines.append(Line("move", group.name, at, home, outage_ns(group), "by-failback"))
+        elif lines:
+            lines.append(way)
+        expect = ((group.name, home),) if way.kind == "move" else ()  # where it failed, it may fail again
     if not lines:
         raise Refused("nothing-to-clear", group=group.name)
-    obstacle = world.cannot_here(group, now_ns) if home == world.me else world.cannot_peer(group, now_ns)
-    expect = ((group.name, home),) if lines[-1].kind == "move" and not obstacle else ()
     sets = (("pin", group.name, "", 0), ("clear", group.name, "cleared", 0))
     return Plan(order, tuple(lines), level=1, sets=sets, expect=expect)
 

@@ -15,6 +15,7 @@ from hbcore.engine.group import Group, Phase
 from hbcore.engine.isolation import Control
 from hbcore.engine.lease import Lease
 from hbcore.engine.peer import PeerView
+from hbcore.engine.probing import ROUND_NS, VETO_PACE_NS
 from hbcore.engine.rules import RuleBook
 from hbcore.engine.table import Inputs, Peer
 
@@ -202,8 +203,11 @@ class World:
         return probing.machine if probing.fresh(now_ns) else None
 
     def just_released(self, group: Group, now_ns: int) -> bool:
-        """Longer than anybody takes my release for one (see released), and a claim more."""
-        return group.released_ns > 0 and now_ns - group.released_ns < self.lease.settled_ns
+        """Longer than anybody takes my release for one (see released). A peer that does not hear it finds out by the
+        address, which it asks for once a second as long as it answers (S6); its claim comes first, too.
+        """
+        wait_ns = VETO_PACE_NS + ROUND_NS + self.lease.settled_ns
+        return group.released_ns > 0 and now_ns - group.released_ns < wait_ns
 
     def released(self, group: Group, now_ns: int) -> bool:
         """S2: the peer gave it up with a higher epoch than I know, or left cleanly just now.

@@ -162,6 +162,7 @@ SENTENCES: dict[str, str] = {
     "mode-standby": "{node} takes nothing until `hbctl online {node}`",
     "mode-online": "{node} may run groups again",
     "pin-for": "stays on {node} until `hbctl group clear {group}`, for {hours} h at most",
+    "stop-when-heard": "{node} does not hear this node: it stops there when it does, and does not start here",
     "pin-goes": "the rule that keeps it on {node} goes",
     "failures-go": "failures are forgotten",
     "failback-again": "failback is automatic again",

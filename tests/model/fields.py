@@ -31,6 +31,7 @@ DEAD = 6
 OLD = 12  # more than two deadtimes and what is compared with them
 BORN = 16  # ... and initdead
 ALONE = 21  # ... and for how long one may be answered alone (engine.isolation)
+GIVEN = 22  # ... and for how long what was given away is left to the peer (engine.world)
 
 Code = tuple[Any, ...]
 
@@ -103,7 +104,7 @@ FIELDS: dict[type, Fields] = {
         plain="phase manual released unplanned shutting settled contested",
         ages={
             "barrier_ns": OLD, "backoff_ns": 0, "lapsed_ns": OLD, "opened_ns": OLD + 1, "passed_ns": OLD,
-            "peer_control_ns": OLD, "released_ns": OLD,
+            "peer_control_ns": OLD, "released_ns": GIVEN,
         },
         hand="token members probing then why agreed failbacks claim_ns isolated_ns peer_can_since_ns "
         "peer_control_beats",

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from hbcore.engine import leases, table
+from hbcore.engine import leases, probing, table, world
 from hbcore.engine.beat import Beat, Stand
 from hbcore.engine.engine import Engine
 from hbcore.engine.lease import Evidence, lease_of
@@ -42,6 +42,12 @@ def test_only_the_holes_are_found(run: Run) -> None:
         assert {"H1", "H4"} <= {f.hole for f in result.findings}, "the known holes must be seen"
 
 
+def test_what_is_given_away_unheard_is_not_taken_back_before_the_other_can_notice() -> None:
+    result = GIVEN_UNHEARD.search()
+    assert result.complete and not result.findings, found(result)
+
+
+GIVEN_UNHEARD = replace(Run("T1", "web", 2, 1), allowed=frozenset({"break wire A>B", "break card A", "heal card A"}))
 CUTS = frozenset({"break wire A>B", "break wire B>A", "break pair"})
 
 
@@ -79,6 +85,10 @@ def never_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "OTHER", tuple(rows))
 
 
+def taken_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "VETO_PACE_NS", -probing.ROUND_NS)
+
+
 def lease_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     def until(now_ns: int, length_ns: int, evidence: Evidence, *, alone: bool, controlled: bool) -> int:
         return now_ns + length_ns
@@ -99,6 +109,7 @@ MUTANTS = {
     "no S6": (without("S6"), Run("T3b", "light", 2, 0), "two-apart"),
     "no S7": (without("S7"), Run("T2", "bare", 1, 0), "two-visible"),
     "S5 waits": (never_claims, Run("T1", "light", 1, 0), "idle"),
+    "taken back at once": (taken_back_at_once, GIVEN_UNHEARD, "restless"),
     "lease without end": (lease_without_end, Run("T3b", "light", 2, 0), "two-apart"),
     "gate always open": (gate_always_open, Run("T1", "light", 2, 0), "two-apart"),
 }

@@ -33,7 +33,7 @@ carrier-up          info     link     device
 carrier-down        warning  link     device
 vip-conflict        error    failure  group mac ip
 group-found         info     start    group resources
-group-started       info     start    group node
+group-started       info     start    group
 group-stopped       info     stop     group why
 status-unknown      warning  failure  group resource detail
 start-failed        error    failure  group resource detail

@@ -1,4 +1,4 @@
-"""What an order's plan shows comes true, in each state in which both nodes hear each other."""
+"""What an order's plan shows comes true, in each state, and nobody waits for what cannot come."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ import pytest
 from tests.unit.duo import NAMES
 from tests.unit.test_engine_plans import STATES, at, in_state, plans
 
-NOT_HEARD = ("node1 off", "beats cut")  # there a ticket waits for the other's word
 
-
-@pytest.mark.parametrize("state", [state for state in STATES if state not in NOT_HEARD])
+@pytest.mark.parametrize("state", STATES)
 def test_what_is_shown_comes_true(state: str) -> None:
     """Each different plan is carried out once, and everything comes to run where it is expected."""
-    different = {(plan.lines, plan.sets): plan for plan in plans(in_state(state), 0).values() if not plan.refused}
+    asked = 1 if state == "node1 off" else 0
+    answers = plans(in_state(state), asked)
+    if state == "beats cut":
+        del answers["fence node2"]  # it lives: the word would be false
+    different = {(plan.lines, plan.sets): plan for plan in answers.values() if not plan.refused}
     assert len(different) > 1
     for plan in different.values():
         duo = in_state(state)
         order = plan.order
-        assert duo.order(0, order.verb, order.node, order.group, order.scope).expect == plan.expect
+        assert duo.order(asked, order.verb, order.node, order.group, order.scope).expect == plan.expect
         duo.run(12)
         for group, node in plan.expect:
             assert [group in one for one in at(duo)] == [node == name for name in NAMES], (order, group, at(duo))
-        engine = duo.boxes[0].engine
+        engine = duo.boxes[asked].engine
         assert engine is not None
         (ticket,) = [t for t in engine.tickets.values() if t.expect == plan.expect][-1:]
         assert ticket.done_ns and not ticket.missing, order

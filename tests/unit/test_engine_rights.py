@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from hbcore.engine import classic
+from hbcore.engine import classic, senses
 from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Service, Stand, State, Verdict, Words
 from hbcore.engine.config import MS, SECOND, Weight
 from hbcore.engine.effects import (
@@ -221,7 +221,7 @@ def test_what_was_just_released_is_neither_claimed_back_nor_asked_for(bare: bool
         lone.run(20)
     released = lone.now
     lone.out.clear()
-    while lone.now - released < 860 * MS:  # D, a claim and two beats
+    while lone.now - released < 1960 * MS:  # a round a second of the peer, then D, a claim and two beats
         lone.run(20)
         assert lone.group.phase is Phase.IDLE, lone.group.row
     assert not [e for e in lone.out if isinstance(e, Probe)]
@@ -302,7 +302,7 @@ def test_an_own_stall_or_a_carrier_change_begins_the_proofs_anew() -> None:
         lone.run(300)
         world = lone.engine.world
         assert world.controls[PING].steady(lone.now) and lone.group.probing.vip(lone.now) is Vip.FREE
-        lone.engine._lengthen(lone.now, lone.now) if isinstance(trouble, Stalled) else lone.step(trouble)
+        senses.lengthen(lone.engine.world, lone.now, lone.now) if isinstance(trouble, Stalled) else lone.step(trouble)
         assert not world.controls[PING].steady(lone.now) and lone.group.probing.vip(lone.now) is Vip.UNKNOWN
 
 
