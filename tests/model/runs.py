@@ -14,7 +14,6 @@ from tests.model.pair import Pair
 from tests.model.search import Finding, Result, Search
 from tests.model.topology import T1, T2, T3B, TOPOLOGIES, Topology
 
-KINDS = ("light", "heavy", "bare")
 PARTS = ("topology", "node", "fields", "beats", "codec", "daemon_codec", "pair", "search")
 CODE = ("hbcore/engine/*.py", "hbcore/sim/kernel.py", "hbcore/sim/network.py", *(f"tests/model/{p}.py" for p in PARTS))
 
