@@ -83,9 +83,7 @@ class Engine:
         was stopped for a while would call a peer lost on the oldest of its beats.
         """
         out: list[Effect] = []
-        if (
-            now_ns - self._deadline_ns > self.world.lease.deadtime_ns // 2
-        ):  # it was stopped; pulse may not have told yet
+        if now_ns - self._deadline_ns > self.world.lease.deadtime_ns // 2:  # this daemon was stopped, and not told yet
             senses.lengthen(self.world, self._deadline_ns, now_ns)
         concerned: dict[str, Group] = {}
         for event in events:

@@ -5,11 +5,27 @@ Invariant: every lab ends with its test. Must not know the engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
 from tests.cluster.harness import Cluster
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A cluster that many tests share lives on after a failure: what its nodes said is shown with it."""
+    report = yield
+    if report.failed and call.when == "call":
+        given = getattr(item, "funcargs", {}).values()
+        for one in [part for value in given for part in (value if isinstance(value, tuple) else (value,))]:
+            if isinstance(one, Cluster):
+                report.sections.append(("what the nodes said", one.logs()))
+                break
+    return report
 
 
 @pytest.fixture

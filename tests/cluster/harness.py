@@ -112,7 +112,7 @@ class Cluster:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if error is not None:
-            self.tell_logs()
+            print(self.logs())
         self.stalls.close()
         assert self.process.stdin is not None
         self.process.stdin.close()
@@ -238,13 +238,14 @@ class Cluster:
         """Processes of the node by kind (pulse, daemon, ours, web, all), by their number here."""
         return list(self.do("find", node=node, kind=kind)["pids"])
 
-    def tell_logs(self) -> None:
+    def logs(self) -> str:
         """The ends of all logs, for pytest to show beside a failure."""
+        found = []
         for node, place in self.ready.get("nodes", {}).items():
             for log in sorted(Path(place["log"]).glob("*")):
                 if log.is_file():
-                    lines = log.read_text(errors="replace").splitlines()[-40:]
-                    print(f"--- {node} {log.name}", *lines, sep="\n")
+                    found += [f"--- {node} {log.name}", *log.read_text(errors="replace").splitlines()[-40:]]
+        return "\n".join(found)
 
     # what the client saw
 
