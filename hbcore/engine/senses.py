@@ -120,7 +120,8 @@ def _heard(world: World, event: Heard, now_ns: int) -> None:
         if word is None or control is None:
             continue
         answered_ns = event.at_ns - word.control_age_ms * 1_000_000
-        later = word.control is Verdict.OK and answered_ns - control.asked_ns > world.lease.deadtime_ns
+        mine_ns = max(control.asked_ns, peer.began_ns)  # a new daemon was told of no answer yet
+        later = word.control is Verdict.OK and answered_ns - mine_ns > world.lease.deadtime_ns
         if not later:
             group.peer_control_beats = 0
         elif answered_ns - group.peer_control_ns >= world.lease.keepalive_ns // 2:  # another answer, not the same

@@ -203,10 +203,11 @@ class World:
         return probing.machine if probing.fresh(now_ns) else None
 
     def just_released(self, group: Group, now_ns: int) -> bool:
-        """Longer than anybody takes my release for one (see released). A peer that does not hear it finds out by the
+        """Longer than anybody takes my release for one (see released). A peer that did not hear it finds out by the
         address, which it asks for once a second as long as it answers (S6); its claim comes first, too.
         """
-        wait_ns = VETO_PACE_NS + ROUND_NS + self.lease.settled_ns
+        heard = self.peer.two_way_ns - self.lease.lease_ns >= group.released_ns
+        wait_ns = self.lease.settled_ns + (0 if heard else VETO_PACE_NS + ROUND_NS)
         return group.released_ns > 0 and now_ns - group.released_ns < wait_ns
 
     def released(self, group: Group, now_ns: int) -> bool:

@@ -229,6 +229,30 @@ def test_what_was_just_released_is_neither_claimed_back_nor_asked_for(bare: bool
     assert lone.group.owner
 
 
+def test_what_the_peer_heard_of_is_claimed_back_sooner() -> None:
+    """It took it at once, or could not; and died."""
+    for heard_ms, waits_ms in ((300, 1960), (320, 860)):
+        lone = owner()
+        lone.engine.world.book.put("mode", "node1", "standby", now_s=0)
+        while lone.group.owner:
+            lone.run(20, lone.beat())
+        released = lone.now
+        lone.run(heard_ms, lone.beat())
+        lone.run(waits_ms - heard_ms)
+        assert lone.engine.world.just_released(lone.group, released + waits_ms * MS)
+        assert not lone.engine.world.just_released(lone.group, released + (waits_ms + 40) * MS)
+
+
+def test_a_new_daemon_counts_its_own_controls_silence_from_its_beginning() -> None:
+    """It hears the peer, whose control answers, a moment before it is told of its own."""
+    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)), status=Outcome.RUNNING)
+    lone.control = False
+    lone.run(480, lone.beat(epoch=4))
+    assert lone.group.owner and "moving" not in lone.codes
+    lone.run(400, lone.beat(epoch=4))
+    assert "moving" in lone.codes
+
+
 def test_of_two_equal_rights_the_less_preferred_waits_for_the_others_word() -> None:
     mine = replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),))
     assert_owner = {0: True, 1: False}
