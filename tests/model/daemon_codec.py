@@ -28,9 +28,10 @@ class DaemonCodec:
         world = engine.world
         (group,) = world.groups.values()
         peer = world.peer
-        known = bool(peer.heard_ns and peer.two_way_ns)  # then its own birth is not asked for any more
-        assert known or peer.born_ns == peer.began_ns
         control = world.controls.get(self._settings.control)
+        told = control is None or control.asked_ns
+        known = bool(peer.heard_ns and peer.two_way_ns and told)  # then its own birth is not asked for any more
+        assert known or peer.born_ns == peer.began_ns
         return (
             max(engine._deadline_ns - now, -DEAD * TICK),
             put(World, world, now),
