@@ -230,6 +230,8 @@ def _cut_off(world: World, group: Group, i: Inputs, now_ns: int) -> None:
 
 def _isolated(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     """O7 with no neighbour either."""
+    if world.untold(group, now_ns):
+        return
     group.isolated_ns = group.isolated_ns or now_ns
     if group.light or now_ns - group.isolated_ns >= HEAVY_GRACE_NS:
         _stop_first(group, Then.RELEASE, "isolated", now_ns)

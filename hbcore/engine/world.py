@@ -96,6 +96,12 @@ class World:
         control = self.controls.get(group.facts.control)
         return Verdict.NONE if control is None else control.verdict(now_ns)
 
+    def untold(self, group: Group, now_ns: int) -> bool:
+        """This daemon is new: its control may have answered all the time, and nobody could say so yet."""
+        control = self.controls.get(group.facts.control)
+        new = now_ns - self.peer.began_ns <= self.lease.lease_ns
+        return control is not None and not control.asked_ns and new
+
     def mismatch(self, group: Group) -> bool:
         """The peer's definition of the group is another one (or it has none)."""
         if not self.peer.words.groups and not self.peer.words.config:

@@ -90,8 +90,8 @@ FIELDS: dict[type, Fields] = {
     PeerView: _fields(
         same="name timing lease", plain="left", hand="born_ns began_ns incarnation words said",
         ages={
-            "heard_ns": OLD, "two_way_ns": GIVEN + LEASE, "two_way_since_ns": OLD, "said_after_ns": DEAD + 1, "awake_ns": OLD,
-            "woken_ns": BORN + 2,
+            "heard_ns": OLD, "two_way_ns": GIVEN + LEASE, "two_way_since_ns": OLD, "said_after_ns": DEAD + 1,
+            "awake_ns": OLD, "woken_ns": BORN + 2,
         },
         reset={"paths": dict, "left_ns": int, "fenced_incarnation": lambda: -1, "_lost_at_ns": int},
     ),

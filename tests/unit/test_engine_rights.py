@@ -251,6 +251,13 @@ def test_a_new_daemon_counts_its_own_controls_silence_from_its_beginning() -> No
     assert lone.group.owner and "moving" not in lone.codes
     lone.run(400, lone.beat(epoch=4))
     assert "moving" in lone.codes
+    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)), status=Outcome.RUNNING)
+    lone.control = False
+    lone.step(lone.beat(epoch=4, mode=Mode.BYE))
+    lone.run(300)
+    assert lone.group.phase is Phase.FOUND and "isolated" not in lone.codes
+    lone.run(20)
+    assert "isolated" in lone.codes
 
 
 def test_of_two_equal_rights_the_less_preferred_waits_for_the_others_word() -> None:
