@@ -167,8 +167,8 @@ def test_the_other_node_that_is_cut_off_takes_nothing(c: Cluster) -> None:
 
 
 def test_a_takeover_goes_on_without_the_ping_node(c: Cluster) -> None:
-    """It fell silent for both while they heard each other: the fault is not one's own, so it vetoes nothing more, as long
-    as a neighbour answers: one that the kernel heard of before.
+    """It fell silent for both while they heard each other: the fault is not one's own, so it vetoes nothing more, as
+    long as a neighbour answers: one that the kernel heard of before.
     """
     assert c.run("node2", "bash", "-c", f"echo >/dev/udp/{CLIENT}/9").code == 0
     c.ping(False)
