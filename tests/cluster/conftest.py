@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.asking import at_home
+from tests.cluster.auditing import Auditor
 from tests.cluster.harness import Cluster
 
 
@@ -43,3 +45,12 @@ def cluster() -> Iterator[Cluster]:
         cluster.start()
         cluster.wait_served(by="node1", timeout=40)
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[tuple[Cluster, Auditor]]:
+    """One tutorial's cluster for all tests of a file, and what it was like at rest."""
+    with Cluster() as c:
+        c.start()
+        at_home(c)
+        yield c, Auditor(c)

@@ -36,14 +36,6 @@ CLIENT = "192.168.100.200"
 FOREIGN_MAC = "02:68:62:00:00:42"
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Cluster, Auditor]]:
-    with Cluster() as c:
-        c.start()
-        at_home(c)
-        yield c, Auditor(c)
-
-
 @pytest.fixture
 def c(shared: tuple[Cluster, Auditor]) -> Iterator[Cluster]:
     c, auditor = shared

@@ -34,14 +34,6 @@ HURTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Cluster, Auditor]]:
-    with Cluster() as c:
-        c.start()
-        at_home(c)
-        yield c, Auditor(c)
-
-
 @pytest.fixture
 def c(shared: tuple[Cluster, Auditor]) -> Iterator[Cluster]:
     c, auditor = shared

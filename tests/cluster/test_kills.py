@@ -42,14 +42,6 @@ from tests.cluster.harness import VIP, Cluster
 SILENT_MS = 1000  # the kernel's gate shuts, the other node takes over
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Cluster, Auditor]]:
-    with Cluster() as c:
-        c.start()
-        at_home(c)
-        yield c, Auditor(c)
-
-
 @pytest.fixture
 def c(shared: tuple[Cluster, Auditor]) -> Iterator[Cluster]:
     c, auditor = shared
