@@ -7,8 +7,10 @@ are shown.
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from tests.digest import ROOT
@@ -30,11 +32,13 @@ def has(name: str, digest: str) -> bool:
 def add(run: Run, result: Result, digest: str, commit: str) -> None:
     line = {"run": run.name, "code": digest, "commit": commit, "date": date.today().isoformat()}
     line |= dataclasses.asdict(result)
-    kept = [old for old in lines() if old["run"] != run.name]
-    whole = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in [*kept, line])
-    fresh = BOOK.with_suffix(".new")
-    fresh.write_text(whole)
-    fresh.replace(BOOK)
+    with Path(__file__).open() as room:
+        fcntl.flock(room, fcntl.LOCK_EX)  # two processes may be done at once
+        kept = [old for old in lines() if old["run"] != run.name]
+        whole = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in [*kept, line])
+        fresh = BOOK.with_suffix(".new")
+        fresh.write_text(whole)
+        fresh.replace(BOOK)
 
 
 def bad(line: Line) -> list[dict[str, Any]]:
@@ -47,5 +51,4 @@ def short(result: Result) -> str:
     return (
         f"{result.states} states, depth {result.depth}, {result.node_states} states of a node, "
         f"{result.engine_ticks} ticks of the engine, {result.seconds:.0f} s"
-        + ("" if result.complete else ", NOT COMPLETE")
     )

@@ -1,14 +1,15 @@
 """Two nodes and the network between them, as numbers: a tick of the pair is two look-ups in tables.
 
-Owns what a node does in each of its states with each input: the real engine is asked once for each, the answer kept.
-Invariant: what comes next depends on the pair's state and the event alone. In a tick one node moves first: a beat takes
-no time to the second, and a tick back. Must not know what is right, nor how many events there are.
+Owns what a node does in each of its states with each input: the real engine is asked once for each, the answer kept,
+also for the next search. Invariant: what comes next depends on the pair's state and the event alone. In a tick one node
+moves first: a beat takes no time to the second, and a tick back. Must not know what is right, nor how many events there
+are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hbcore.engine.beat import Beat
@@ -53,21 +54,32 @@ class Event(NamedTuple):
     which: int
 
 
-class Pair:
-    """`first`: which node moves first in a tick. `start`: both at rest."""
+@dataclass(slots=True)
+class Known:
+    """What was asked of the engine: the numbers of nodes' states and of messages, and what follows on each."""
 
-    def __init__(self, settings: Settings, topology: Topology, first: int = 0) -> None:
+    codes: list[Code] = field(default_factory=list)
+    faces: list[Face] = field(default_factory=list)
+    numbers: dict[tuple[int, Code], int] = field(default_factory=dict)
+    beats: list[tuple[Said, ...]] = field(default_factory=lambda: [()])
+    beat_numbers: dict[tuple[Said, ...], int] = field(default_factory=lambda: {(): 0})
+    ticks: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    changes: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+
+
+class Pair:
+    """`first`: which node moves first in a tick. `known`: of pairs with these settings, this first, and a network that
+    does the same while it is whole. `start`: both at rest."""
+
+    def __init__(self, settings: Settings, topology: Topology, first: int = 0, known: Known | None = None) -> None:
         self.settings, self.topology, self.first = settings, topology, first
         nodes = self.settle()
         self.codec = Codec(settings, nodes)
-        self.codes: list[Code] = []
-        self.faces: list[Face] = []
         self.asked = 0  # how often the engine was
-        self._numbers: dict[tuple[int, Code], int] = {}
-        self._beats: list[tuple[Said, ...]] = [()]
-        self._beat_numbers: dict[tuple[Said, ...], int] = {(): 0}
-        self._ticks: dict[int, tuple[int, int, int]] = {}
-        self._changes: dict[tuple[str, int], tuple[int, int]] = {}
+        self.known = known = known or Known()
+        self.codes, self.faces, self._numbers = known.codes, known.faces, known.numbers
+        self._beats, self._beat_numbers = known.beats, known.beat_numbers
+        self._ticks, self._changes = known.ticks, known.changes
         self._reach = [topology.reach(broken) for broken in range(1 << len(topology.faults))]
         codes = [self.codec.put(node) for node in nodes]
         a, b = (self._number(n, code) for n, (code, _) in enumerate(codes))
@@ -104,10 +116,6 @@ class Pair:
             known = self._beat_numbers[beats] = len(self._beats)
             self._beats.append(beats)
         return known
-
-    def sizes(self) -> tuple[int, int, int]:
-        """States of one node, messages, transitions."""
-        return len(self.codes), len(self._beats), len(self._ticks)
 
     # -- a tick --------------------------------------------------------------------------------------------------------
 

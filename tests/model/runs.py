@@ -5,12 +5,12 @@ Owns the list. Invariant: a run's name says all that it depends on but the code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from tests.digest import digest
 from tests.model.node import Settings
-from tests.model.pair import Pair
+from tests.model.pair import Known, Pair
 from tests.model.search import Finding, Result, Search
 from tests.model.topology import T1, T2, T3B, TOPOLOGIES, Topology
 
@@ -52,15 +52,22 @@ class Run:
         link = TOPOLOGIES[self.topology].link
         return Settings(self.kind, link, controlled=self.controlled, paced=self.paced, failback=self.failback)
 
-    def pair(self) -> Pair:
+    @property
+    def family(self) -> tuple[object, ...]:
+        """Runs in which a node does the same in the same state: the same question to the same engine."""
+        link = TOPOLOGIES[self.topology].link
+        return link, self.kind, self.first, self.paced, self.controlled, self.neighbours, self.failback
+
+    def pair(self, known: Known | None = None) -> Pair:
         topology = TOPOLOGIES[self.topology]
         breaks = {name: what for name, what in topology.breaks.items() if self.controlled or what[0] != "ping"}
         topology = Topology(topology.name, topology.link, breaks, self.controlled, self.neighbours)
-        return Pair(self.settings(), topology, self.first)
+        return Pair(self.settings(), topology, self.first, known)
 
-    def search(self, *, seconds: float = 1e9, tell: Callable[[str], None] | None = None) -> Result:
+    def search(self, known: Known | None = None, *, tell: Callable[[str], None] | None = None) -> Result:
+        """`known`: of searches of this family; it grows."""
         with self.settings().in_force():
-            return Search(self.pair(), self.faults, self.heals, allowed=self.allowed).run(seconds=seconds, tell=tell)
+            return Search(self.pair(known), self.faults, self.heals, allowed=self.allowed).run(tell=tell)
 
     def first_bad(self) -> Finding | None:
         """The first that is not excused, where there is one."""
@@ -70,11 +77,6 @@ class Run:
             except _Found as found:
                 return found.finding
         return None
-
-
-def searched(run: Run) -> Result:
-    """In a process of its own: prints now and then how far it is."""
-    return run.search(tell=lambda line: print(f"    {run.name}: {line}", flush=True))
 
 
 class _Found(Exception):
@@ -123,6 +125,14 @@ FULL = [
     *each("light heavy bare", 3, 0),
     *each("light", 3, 1),
 ]
+
+
+def families(runs: Iterable[Run]) -> list[list[Run]]:
+    """In the order in which they came first."""
+    found: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.family, []).append(run)
+    return list(found.values())
 
 
 def code() -> str:

@@ -48,7 +48,6 @@ class Result:
     node_states: int = 0
     engine_ticks: int = 0
     seconds: float = 0.0
-    complete: bool = False
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -66,17 +65,17 @@ class Search:
 
     # -- the search ----------------------------------------------------------------------------------------------------
 
-    def run(self, *, seconds: float = 1e9, states: int = 1 << 40, tell: Callable[[str], None] | None = None) -> Result:
-        """`tell`: called with a line now and then. Stops, not complete, after so many seconds or states."""
+    def run(self, *, tell: Callable[[str], None] | None = None) -> Result:
+        """`tell`: called with a line now and then."""
         collects = gc.isenabled()
         gc.disable()  # nothing here is a circle, and millions of tuples are long to look through
         try:
-            return self._run(seconds, states, tell)
+            return self._run(tell)
         finally:
             if collects:
                 gc.enable()
 
-    def _run(self, seconds: float, states: int, tell: Callable[[str], None] | None) -> Result:
+    def _run(self, tell: Callable[[str], None] | None) -> Result:
         pair = self.pair
         begun = time.monotonic()
         start = _pack(pair.start, self.faults, self.heals)
@@ -98,14 +97,16 @@ class Search:
             if tell is not None and now - told > 60:
                 told = now
                 tell(f"tick {depth}: {len(self.came)} states, {len(front)} new, {pair.asked} ticks of the engine")
-            if now - begun > seconds or len(self.came) > states:
-                break
         result = Result(pair.topology.name, pair.settings.kind, pair.first, self.faults, self.heals)
-        result.states, result.depth, result.complete = len(self.came), depth, not front
-        result.node_states, result.engine_ticks = pair.sizes()[0], pair.asked
+        result.states, result.depth = len(self.came), depth
+        result.node_states, result.engine_ticks = len(self._nodes()), pair.asked
         result.seconds = time.monotonic() - begun
         result.findings = sorted(self.found.values(), key=lambda f: (f.faults, f.heals, f.what, f.hole))
         return result
+
+    def _nodes(self) -> set[int]:
+        """States of one node that came up."""
+        return {node for at in self.came for node in _unpack(at)[0][:2]}
 
     def _may(self, events: Iterator[Event]) -> Iterator[Event]:
         return (e for e in events if self.allowed is None or self.name(e) in self.allowed)
