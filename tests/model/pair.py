@@ -68,8 +68,8 @@ class Known:
 
 
 class Pair:
-    """`first`: which node moves first in a tick. `known`: of pairs with these settings, this first, and a network that
-    does the same while it is whole. `start`: both at rest."""
+    """`first`: which node moves first in a tick. `known`: of pairs with these settings and this first, on networks
+    that do the same while they are whole. `start`: both at rest."""
 
     def __init__(self, settings: Settings, topology: Topology, first: int = 0, known: Known | None = None) -> None:
         self.settings, self.topology, self.first = settings, topology, first

@@ -22,7 +22,8 @@ LOOK_NS = MS
 
 def replay(run: Run, path: Iterable[Sequence[Any]], *, offset_ns: int = 0, seconds: float = 10) -> tuple[World, Judge]:
     """The world some seconds after the last event. `offset_ns`: how far after node 1's beats the events are."""
-    topology, settings = TOPOLOGIES[run.topology], run.settings()
+    topology = TOPOLOGIES[run.topology]
+    settings = run.settings(topology.link)
     judge = Judge(accurate=False)
     world = World(settings.config, judge, service=SERVICE)
     world.network = topology.network(0)

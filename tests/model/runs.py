@@ -12,7 +12,7 @@ from tests.digest import digest
 from tests.model.node import Settings
 from tests.model.pair import Known, Pair
 from tests.model.search import Finding, Result, Search
-from tests.model.topology import T1, T2, T3B, TOPOLOGIES, Topology
+from tests.model.topology import T1, T2, T3B, TOPOLOGIES, WIRE, Topology
 
 PARTS = ("topology", "node", "fields", "beats", "codec", "daemon_codec", "pair", "search")
 CODE = ("hbcore/engine/*.py", "hbcore/sim/kernel.py", "hbcore/sim/network.py", *(f"tests/model/{p}.py" for p in PARTS))
@@ -48,15 +48,14 @@ class Run:
         """The holes that may show; what has no such excuse is a fault of the rules."""
         return excused(self.kind, self.faults, controlled=self.controlled)
 
-    def settings(self) -> Settings:
-        link = TOPOLOGIES[self.topology].link
+    def settings(self, link: str = WIRE) -> Settings:
+        """`link`: the simulator's network has to know it; to the engine any is the same."""
         return Settings(self.kind, link, controlled=self.controlled, paced=self.paced, failback=self.failback)
 
     @property
     def family(self) -> tuple[object, ...]:
         """Runs in which a node does the same in the same state: the same question to the same engine."""
-        link = TOPOLOGIES[self.topology].link
-        return link, self.kind, self.first, self.paced, self.controlled, self.neighbours, self.failback
+        return self.kind, self.first, self.paced, self.controlled, self.neighbours, self.failback
 
     def pair(self, known: Known | None = None) -> Pair:
         topology = TOPOLOGIES[self.topology]
