@@ -13,24 +13,11 @@ import argparse
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import partial
 
 from tests.digest import commit
 from tests.model import book, page
-from tests.model.pair import Known
-from tests.model.runs import FULL, QUICK, Run, code, families
-
-
-def search(family: list[Run], digest: str, at: str) -> None:
-    """One after the other, in a process of its own."""
-    known = Known()
-    for run in family:
-        result = run.search(known, tell=partial(print, "   ", f"{run.name}:", flush=True))
-        book.add(run, result, digest, at)
-        print(f"{run.name}: {book.short(result)}", flush=True)
-        for finding in result.findings:
-            excuse = finding.hole if finding.hole in run.excused else f"NOT EXCUSED {finding.hole}"
-            print("   ", excuse, finding.what, page.path(finding.path), flush=True)
+from tests.model.family import families, search
+from tests.model.runs import FULL, QUICK, code
 
 
 def main() -> int:

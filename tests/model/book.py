@@ -1,6 +1,6 @@
 """Results of searches, a line each, the newest of each search.
 
-Owns docs/measurements/model.jsonl. Invariant: a result is on disk before the next search begins. Must not know how they
+Owns docs/measurements/model.jsonl. Invariant: no reader sees half of it. Must not know how they
 are shown.
 """
 

@@ -5,7 +5,7 @@ Owns the list. Invariant: a run's name says all that it depends on but the code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tests.digest import digest
@@ -124,14 +124,6 @@ FULL = [
     *each("light heavy bare", 3, 0),
     *each("light", 3, 1),
 ]
-
-
-def families(runs: Iterable[Run]) -> list[list[Run]]:
-    """In the order in which they came first."""
-    found: dict[tuple[object, ...], list[Run]] = {}
-    for run in runs:
-        found.setdefault(run.family, []).append(run)
-    return list(found.values())
 
 
 def code() -> str:
