@@ -1,7 +1,6 @@
 """Results of searches, a line each, the newest of each search.
 
-Owns docs/measurements/model.jsonl. Invariant: no reader sees half of it. Must not know how they
-are shown.
+Owns docs/measurements/model.jsonl. Invariant: no reader sees half of it. Must not know how they are shown.
 """
 
 from __future__ import annotations

@@ -47,7 +47,11 @@ class Batch:
 
     @property
     def speed(self) -> float:
-        """Simulated seconds a second of one processor."""
+        """Simulated seconds in one of the clock, on all processors."""
+        return self.runs * RUN_S / max(self.wall_s, 0.001)
+
+    @property
+    def per_processor(self) -> float:
         return self.runs * RUN_S / max(self.cpu_s, 0.001)
 
     def scarce(self) -> dict[str, tuple[int, int]]:

@@ -19,7 +19,7 @@ SEEDS = range(300)
 @pytest.mark.timeout(900)
 def test_three_hundred_runs() -> None:
     batch = play(SEEDS)
-    print(f"{batch.runs} runs, {batch.hours:.1f} simulated hours, {batch.speed:.0f} x real time on one processor")
+    print(f"{batch.runs} runs, {batch.hours:.1f} simulated hours, {batch.speed:.0f} x real time")
     assert not batch.broken, "`python -m tests.sim SEED` tells and shortens it"
     assert not batch.scarce()
 
