@@ -60,8 +60,8 @@ class Manager:
         self._extra.lost = state.told() + ([kept] if kept else [])
         now = clock.now_ns()
         self._engine = Engine(
-            config, hello.node, stored, now, born_ns=hello.born_ns, heard_ns=hello.heard_ns, resumed=hello.resumed,
-            version=__version__,
+            config, hello.node, stored, now, born_ns=hello.born_ns, heard_ns=hello.heard_ns, asked_ns=hello.asked_ns,
+            resumed=hello.resumed, version=__version__,
         )  # fmt: skip
         self._netlink = Netlink()
         self._gates = Gatekeeper(

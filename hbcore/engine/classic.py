@@ -230,7 +230,8 @@ def _cut_off(world: World, group: Group, i: Inputs, now_ns: int) -> None:
 
 def _isolated(world: World, group: Group, i: Inputs, now_ns: int) -> None:
     """O7 with no neighbour either."""
-    if world.untold(group, now_ns):
+    control = world.controls.get(group.facts.control)
+    if control is not None and control.untold(now_ns):
         return
     group.isolated_ns = group.isolated_ns or now_ns
     if group.light or now_ns - group.isolated_ns >= HEAVY_GRACE_NS:
@@ -325,5 +326,5 @@ def why_not(world: World, group: Group, now_ns: int) -> str:
                 return "initdead"
             if i.peer is Peer.ONE_WAY:
                 return "one-way"
-            return "probing" if i.peer is Peer.LOST else ""
+            return world.cannot_here(group, now_ns) or "probing" if i.peer is Peer.LOST else ""
     return ""

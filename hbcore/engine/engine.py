@@ -8,6 +8,7 @@ Must not know clocks, files, sockets, processes or sentences.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 from hbcore.engine import classic, planner, senses, speech
 from hbcore.engine.beat import Verdict, Words
@@ -15,7 +16,6 @@ from hbcore.engine.config import SECOND, ClusterConfig, GroupDef
 from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Say, Stored
 from hbcore.engine.events import Asked, Done, Event, Persisted, Probed
 from hbcore.engine.group import Group, Phase, Token
-from hbcore.engine.isolation import Control
 from hbcore.engine.lease import lease_of
 from hbcore.engine.peer import Path, PeerView
 from hbcore.engine.rules import RuleBook
@@ -27,16 +27,20 @@ ROUNDS = 6  # evaluations that may follow from one event before it must have set
 OWNER_PROBE_NS = 2 * SECOND  # how often an owner asks whether anybody else has its address
 HEALTHY_PROBE_NS = 10 * SECOND  # how often the other one asks whether it could see the owner's address at all
 
+UNABLE_DEADTIMES = 4  # as seldom asks who may not start it: a question holds a rival back for one
+
 
 class Engine:
-    """`born_ns`: when this node's pulse began to listen; `heard_ns`: when it last heard the peer (0 = never).
+    """`born_ns`: when this node's pulse began to listen; `heard_ns`: when it last heard the peer (0 = never);
+    `asked_ns`: Heart.asked_ns.
 
     `resumed`: this is a new daemon under a pulse that went on, so a failed start is remembered and nothing is new.
     """
 
     def __init__(
         self, config: ClusterConfig, me: str, stored: Stored, now_ns: int, *,
-        born_ns: int = 0, heard_ns: int = 0, resumed: bool = False, version: str = "",
+        born_ns: int = 0, heard_ns: int = 0, asked_ns: Mapping[str, int] | None = None, resumed: bool = False,
+        version: str = "",
     ) -> None:  # fmt: skip
         lease = lease_of(config.timing)
         paths = {link.name: Path(link.name, link.media.value) for link in config.links}
@@ -56,9 +60,11 @@ class Engine:
                 (r.version for r in stored.rules if (r.kind, r.subject) == ("clear", group.name)), default=0
             )
             groups[definition.name] = group
-        controls = {name: Control(name, lease) for name in config.pings}
-        self.world = World(me, config, lease, peer, groups, controls, RuleBook(stored.rules), version=version)
+        self.world = World(me, config, lease, peer, groups, RuleBook(stored.rules), version=version)
         self.world.peer_macs, self.world.peer_bases = stored.peer_macs, stored.peer_bases
+        self.world.answered = dict(asked_ns or {})
+        for name in config.pings:
+            self.world.ask(name, now_ns)
         self.tickets: dict[int, planner.Ticket] = {}
         self.generation = 0
         self.trace: deque[tuple[int, Event]] = deque(maxlen=TRACE)
@@ -198,8 +204,11 @@ class Engine:
                 continue
             probing = group.probing
             at_work = group.owner and group.phase is not Phase.IDLE
-            calm = self._proved(group, now_ns) if at_work else not suspect
+            unable = not group.holding and not classic.may_start(world, group, now_ns)
+            calm = self._proved(group, now_ns) if at_work else unable or not suspect
             pace_ns = OWNER_PROBE_NS if group.owner else HEALTHY_PROBE_NS
+            if unable:  # it would hold back a claim of the other with each question
+                pace_ns = max(pace_ns, UNABLE_DEADTIMES * lease.deadtime_ns)
             if not calm and not suspect:
                 pace_ns = lease.lease_ns // 2  # a spare proof for the lease, should a beat or two get lost
             due_ns = probing.round_begun_ns + pace_ns
@@ -220,12 +229,12 @@ class Engine:
         """
         if group.owner or group.holding:
             return False
-        if self.world.just_released(group, now_ns):
+        if now_ns < group.left_until_ns:
             return True
         control = self.world.controls.get(group.facts.control)
         if control is None or control.verdict(now_ns) is not Verdict.NO:
             return False
-        return now_ns - control.asked_ns >= 2 * self.world.lease.deadtime_ns
+        return now_ns - control.silent_from_ns >= 2 * self.world.lease.deadtime_ns
 
     def _proved(self, group: Group, now_ns: int) -> bool:
         """A control that answers is proof enough; with one answer late, others are asked in time."""

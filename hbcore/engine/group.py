@@ -99,7 +99,8 @@ class Token:
 
 @dataclass(slots=True)
 class Group:
-    """`released`: my last word about it was a release nobody took yet. `barrier`, `release_barrier`: numbers of the
+    """`released`: my last word about it was a release nobody took yet. `left_until_ns`: so long it is the peer's to
+    take. `barrier`, `release_barrier`: numbers of the
     Persist that its start, its release wait for (0 = none). `settled`: alone for long enough, with control ok (O7).
     `licence`: by what its right came here: a claim's row, "release", "bye", "found" or "stored". `contested`: the
     peer held it too. `unplanned`: this node took it because the peer was lost. `written`: the definition of this
@@ -123,7 +124,7 @@ class Group:
     cleared: int = 0
     failbacks: tuple[int, ...] = ()
     released: bool = False
-    released_ns: int = 0
+    left_until_ns: int = 0
     unplanned: bool = False
     barrier: int = 0
     barrier_ns: int = 0

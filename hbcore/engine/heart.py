@@ -146,6 +146,11 @@ class Heart:
         """
         return max(self.heard_ns, self._woken_ns) if self.heard_ns else 0
 
+    @property
+    def asked_ns(self) -> dict[str, int]:
+        """For a daemon that comes now: send time of the newest request that each ping node answered."""
+        return dict(self._asked)
+
     # -- what the daemon says ------------------------------------------------------------------------------------------
 
     def daemon_came(self, now_ns: int) -> None:

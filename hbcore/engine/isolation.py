@@ -18,10 +18,14 @@ ALONE_NS = 2 * SECOND  # a kernel asks for a silent neighbour once a second (arp
 
 @dataclass(slots=True)
 class Control:
-    """One ping node or gateway. `asked_ns`: send time of the newest request that was answered (0 = never)."""
+    """One ping node or gateway. `born_ns`: since when it is asked for this engine.
+
+    `asked_ns`: send time of the newest request that was answered (0 = never).
+    """
 
     name: str
     lease: Lease
+    born_ns: int
     asked_ns: int = 0
     rtt_ns: int = 0
     steady_from_ns: int = 0
@@ -37,6 +41,15 @@ class Control:
         if self.ok(at_ns):  # not the late answer to an old request, sent on when ARP was answered at last
             self.suspended = False
             self.both_no_since_ns = 0
+
+    @property
+    def silent_from_ns(self) -> int:
+        """Since when its silence counts: nobody could be told of an answer before it was asked."""
+        return self.asked_ns or self.born_ns
+
+    def untold(self, now_ns: int) -> bool:
+        """No answer could be told of yet."""
+        return not self.asked_ns and now_ns - self.born_ns <= self.lease.lease_ns
 
     def broken(self, now_ns: int) -> None:
         """Own stall or carrier change: what was steady has to prove itself again."""

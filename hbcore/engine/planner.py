@@ -6,8 +6,8 @@ what `plan` showed for the same world; nothing is planned by anything else. Must
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field, replace
 
 from hbcore.engine.beat import Stand, State
 from hbcore.engine.effects import Note
@@ -19,6 +19,8 @@ from hbcore.engine.world import World
 
 MAX_TICKETS = 64
 FORGOTTEN = ("start-failed-here", "start-failed-peer")  # by `group clear`
+LIFTED = ("standby-here", "peer-standby")  # by `online`
+HEARD = (Peer.TWO_WAY, Peer.ONE_WAY)
 
 Args = tuple[tuple[str, str], ...]
 
@@ -124,20 +126,21 @@ def _missing(world: World, ticket: Ticket, now_ns: int) -> list[tuple[str, Args]
     out: list[tuple[str, Args]] = []
     for name, node in ticket.expect:
         group = world.groups[name]
-        if not _is_at(world, group, node):
+        if not _is_at(world, group, node, now_ns):
             code = "not-there-yet" if node else "not-stopped-yet"
             out.append((code, (("group", name), ("node", node), ("state", group.state.name.lower()))))
     return out
 
 
-def _is_at(world: World, group: Group, node: str) -> bool:
+def _is_at(world: World, group: Group, node: str, now_ns: int) -> bool:
     word = world.peer.word(group.number)
     if node == world.me:
         return group.phase is Phase.RUNNING
     here_idle = group.phase is Phase.IDLE
     if node:
         return here_idle and word is not None and word.stand is Stand.HOLDS and word.state is State.STARTED
-    elsewhere = whereabouts(world, group) == world.peer.name  # else its last word may be of long ago
+    heard = world.peer.state(now_ns) in HEARD
+    elsewhere = heard and whereabouts(world, group) == world.peer.name  # else its last word may be of long ago
     return here_idle and (word is None or not elsewhere or word.state in (State.STOPPED, State.FAILED))
 
 
@@ -191,9 +194,10 @@ def outage_ns(group: Group) -> int:
     return sum(stop + start for stop, start in took)
 
 
-def _line(world: World, group: Group, node: str, to: str, now_ns: int) -> Line:
-    """Moving `group` from where it is to `to`, or what blocks that."""
-    code = world.cannot_peer(group, now_ns) if to == world.peer.name else world.cannot_here(group, now_ns)
+def _line(world: World, group: Group, node: str, to: str, now_ns: int, but: Container[str] = ()) -> Line:
+    """Moving `group` from where it is to `to`, or what blocks that, `but` what the order itself does away with."""
+    cannot = world.cannot_peer if to == world.peer.name else world.cannot_here
+    code = cannot(group, now_ns, but)
     if to == world.me and not code and node == world.peer.name and world.peer.state(now_ns) is not Peer.TWO_WAY:
         code = "peer-not-two-way"
     if not code and world.mismatch(group):
@@ -203,6 +207,15 @@ def _line(world: World, group: Group, node: str, to: str, now_ns: int) -> Line:
     if code:
         return Line("blocked", group.name, node, to, -1, code, (("node", to),))
     return Line("move", group.name, node, to, outage_ns(group))
+
+
+def _homecoming(world: World, group: Group, now_ns: int, but: Container[str]) -> Line | None:
+    """What failback will do, or what still forbids it; None where it has nothing to do."""
+    home, at = world.home(group), whereabouts(world, group)
+    if at in ("", home) or not world.config.auto_failback:
+        return None
+    way = _line(world, group, at, home, now_ns, but)
+    return replace(way, code="by-failback") if way.kind == "move" else way
 
 
 def _groups(world: World, order: Order, node: str) -> list[Group]:
@@ -260,10 +273,11 @@ def _online(world: World, order: Order, now_ns: int) -> Plan:
     lines = [Line("mode", node, node, "", -1, "mode-online", (("node", node),))]
     expect = []
     for group in world.groups.values():
-        home = world.home(group) == node and whereabouts(world, group) != node
-        if home and world.config.auto_failback and not world.pin(group.name, now_ns):
-            lines.append(Line("move", group.name, whereabouts(world, group), node, outage_ns(group), "by-failback"))
-            expect.append((group.name, node))
+        if world.home(group) != node or world.pin(group.name, now_ns):
+            continue
+        if way := _homecoming(world, group, now_ns, LIFTED):
+            lines.append(way)
+            expect += [(group.name, node)] if way.kind == "move" else []
     return Plan(
         order, tuple(lines), level=1, sets=(("mode", node, "", 0),), undo=f"hbctl standby {node}", expect=tuple(expect)
     )
@@ -317,10 +331,15 @@ def _group_start(world: World, order: Order, now_ns: int) -> Plan:
     group = _named(world, order)
     if world.wanted(group.name, now_ns):
         raise Refused("not-stopped", group=group.name)
-    told = world.peer.state(now_ns) is Peer.TWO_WAY
-    node = whereabouts(world, group) or (world.home(group) if told else world.me)
-    expect = ((group.name, node),) if told or node == world.me else ()
-    return Plan(order, (Line("start", group.name, node),), level=1, sets=(("run", group.name, "", 0),),
+    told, at = world.peer.state(now_ns) is Peer.TWO_WAY, whereabouts(world, group)
+    word = world.peer.word(group.number)
+    line = Line("start", group.name, at or world.home(group))
+    expect: tuple[tuple[str, str], ...] = ((group.name, line.node),)
+    if not told and at != world.me:
+        expect = ()
+        if not at or word is None or word.state in (State.STOPPED, State.FAILED):
+            line = Line("start", group.name, world.me, code="start-if-free", args=(("other", world.peer.name),))
+    return Plan(order, (line,), level=1, sets=(("run", group.name, "", 0),),
                 undo=f"hbctl group stop {group.name}", expect=expect)  # fmt: skip
 
 
@@ -329,13 +348,17 @@ def _group_stop(world: World, order: Order, now_ns: int) -> Plan:
     if not world.wanted(group.name, now_ns):
         raise Refused("already-stopped", group=group.name)
     at = whereabouts(world, group)
-    undo, sets = f"hbctl group start {group.name}", (("run", group.name, "stopped", 0),)
-    if at == world.peer.name and world.peer.state(now_ns) is not Peer.TWO_WAY:
-        later = Line("rule", group.name, at, "", -1, "stop-when-heard", (("node", at),))
-        return Plan(order, (later,), level=3, sets=sets, undo=undo)
     lines = [Line("stop", m.resource.name, at, "") for m in reversed(group.members)]
-    return Plan(order, tuple(lines), (("service-down", (("group", group.name),)),), level=3, sets=sets, undo=undo,
-                expect=((group.name, ""),))  # fmt: skip
+    expect: tuple[tuple[str, str], ...] = ((group.name, ""),)
+    warnings: list[tuple[str, Args]] = [("service-down", (("group", group.name),))]
+    if world.peer.state(now_ns) is not Peer.TWO_WAY:
+        if at == world.peer.name:
+            lines = [Line("rule", group.name, at, "", -1, "stop-when-heard", (("node", at),))]
+            expect = ()
+        elif group.light:
+            warnings.append(("may-start-there", (("other", world.peer.name), ("group", group.name))))
+    return Plan(order, tuple(lines), tuple(warnings), level=3, sets=(("run", group.name, "stopped", 0),),
+                undo=f"hbctl group start {group.name}", expect=expect)  # fmt: skip
 
 
 def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
@@ -351,15 +374,13 @@ def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
         lines.append(Line("rule", group.name, world.peer.name, "", -1, "failures-go"))
     if group.manual:
         lines.append(Line("rule", group.name, world.me, "", -1, "failback-again"))
-    home, at = world.home(group), whereabouts(world, group)
-    expect: tuple[tuple[str, str], ...] = ()
-    if at and at != home and world.config.auto_failback:
-        way = _line(world, group, at, home, now_ns)
-        if way.kind == "move" or way.code in FORGOTTEN:
-            lines.append(Line("move", group.name, at, home, outage_ns(group), "by-failback"))
-        elif lines:
-            lines.append(way)
-        expect = ((group.name, home),) if way.kind == "move" else ()  # where it failed, it may fail again
+    home = world.home(group)
+    way = _homecoming(world, group, now_ns, FORGOTTEN)
+    if way is not None and (lines or way.kind == "move"):
+        lines.append(way)
+    failed = group.failed if home == world.me else word is not None and word.failed
+    comes = way is not None and way.kind == "move" and not failed  # where it failed, it may fail again
+    expect = ((group.name, home),) if comes else ()
     if not lines:
         raise Refused("nothing-to-clear", group=group.name)
     sets = (("pin", group.name, "", 0), ("clear", group.name, "cleared", 0))

@@ -1,7 +1,7 @@
 """What each fact changes in the world: a beat, an answer, a probe's end, a stall, a card, what the kernel saw.
 
 Owns that it is written down before anybody judges by it. Invariant: own trouble only ever lengthens what is waited for.
-Must not know what is decided, nor orders and the disk, which are the engine's own.
+Must not know placement, nor orders and the disk, which are the engine's own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from hbcore.engine.events import (
     Wall,
 )  # fmt: skip
 from hbcore.engine.group import Phase
-from hbcore.engine.isolation import Control
 from hbcore.engine.table import Peer
 from hbcore.engine.world import World
 
@@ -69,13 +68,13 @@ def take(world: World, event: Sensed, now_ns: int) -> list[Effect]:
         case Abandoned(released):
             for name, epoch in released:
                 if lost := world.groups.get(name):
-                    tokens.abandoned(lost, epoch, now_ns)
+                    tokens.abandoned(world, lost, epoch, now_ns)
         case Seen():
             _seen(world, event, now_ns)
         case Carrier(device, up):
             _carrier(world, device, up, now_ns)
         case Facts():
-            _facts(world, event)
+            _facts(world, event, now_ns)
         case Wall(unix_ns):
             world.wall_ns = unix_ns - now_ns
             world.book.expire(world.unix_s(now_ns), by=world.me)
@@ -120,8 +119,7 @@ def _heard(world: World, event: Heard, now_ns: int) -> None:
         if word is None or control is None:
             continue
         answered_ns = event.at_ns - word.control_age_ms * 1_000_000
-        mine_ns = max(control.asked_ns, peer.began_ns)  # a new daemon was told of no answer yet
-        later = word.control is Verdict.OK and answered_ns - mine_ns > world.lease.deadtime_ns
+        later = word.control is Verdict.OK and answered_ns - control.silent_from_ns > world.lease.deadtime_ns
         if not later:
             group.peer_control_beats = 0
         elif answered_ns - group.peer_control_ns >= world.lease.keepalive_ns // 2:  # another answer, not the same
@@ -209,10 +207,11 @@ def _carrier(world: World, device: str, up: bool, now_ns: int) -> None:
                 control.broken(now_ns)
 
 
-def _facts(world: World, event: Facts) -> None:
+def _facts(world: World, event: Facts, now_ns: int) -> None:
     world.services = event.services
     for facts in event.groups:
         if group := world.groups.get(facts.group):
             group.facts = facts
             if facts.control and facts.control not in world.controls:
-                world.controls[facts.control] = Control(facts.control, world.lease)
+                world.ask(facts.control, now_ns)
+    world.answered.clear()  # of one that is found later it is old news

@@ -61,7 +61,7 @@ class Inputs:
     `peer_outranks`: the peer's (epoch, preference) beats mine. `machine`: the peer's base address answers.
     `settled`: LOST for longer than D + claim + 2 beats with my control ok. `released`: a valid release to me, or BYE.
     `one_way_steady`: not heard two-way for D. `fenced`: LOST, and the operator vouched that this incarnation is off.
-    `just_released`: my own release is younger than D + claim + 2 beats, so the peer may be starting on it.
+    `just_released`: I gave it away, and it is still the peer's to take (tokens.leave_to_peer).
     `claim_knows`: what the peer says knows of my right; else its claim may be from before that.
     `peer_known`: a MAC of the peer was learned once, so an answer can be told to be its.
     """

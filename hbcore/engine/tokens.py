@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from hbcore.engine.beat import GroupWord, Mode, Stand, State
 from hbcore.engine.group import Group, Phase, Then
+from hbcore.engine.probing import ROUND_NS, VETO_PACE_NS
 from hbcore.engine.table import Inputs, Peer
 from hbcore.engine.world import World
 
@@ -28,11 +29,11 @@ def adopt(world: World, group: Group, now_ns: int) -> None:
         group.note("group-found", kind="start", resources=", ".join(m.resource.name for m in running))
 
 
-def abandoned(group: Group, epoch: int, now_ns: int) -> None:
+def abandoned(world: World, group: Group, epoch: int, now_ns: int) -> None:
     """Pulse gave the group away while this daemon showed no life: stop what is left of it."""
     group.token.mine = group.token.confirmed = False
     group.token.epoch = max(group.token.epoch, epoch)
-    group.released = True
+    leave_to_peer(world, group, now_ns)
     if group.phase is not Phase.PROBING and group.phase is not Phase.IDLE:
         group.note("abandoned", "error", "failure")
         group.begin_stop(now_ns, Then.YIELD, "abandoned")
@@ -155,9 +156,21 @@ def release(world: World, group: Group, now_ns: int) -> None:
     group.held_epoch = group.token.epoch
     group.token.mine = group.token.confirmed = False
     group.token.epoch = max(group.token.epoch, peer_epoch(world, group)) + 1
-    group.released, group.released_ns = True, now_ns
+    leave_to_peer(world, group, now_ns)
     group.release_barrier, group.barrier_ns = -1, now_ns
     group.unplanned = group.manual = False
+
+
+def leave_to_peer(world: World, group: Group, now_ns: int) -> None:
+    """Longer than anybody takes my release for one (World.released), so long it is neither claimed back nor asked for.
+
+    A peer that had called me lost, and may not hear of it, finds out by the address, which it asks for once a second as
+    long as it answers (S6); its claim comes first, too.
+    """
+    lease = world.lease
+    unheard = now_ns - world.peer.said_after_ns > lease.deadtime_ns
+    group.released = True
+    group.left_until_ns = now_ns + lease.settled_ns + (VETO_PACE_NS + ROUND_NS if unheard else 0)
 
 
 def peer_epoch(world: World, group: Group) -> int:

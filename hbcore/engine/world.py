@@ -6,6 +6,7 @@ Invariant: reading changes nothing. Must not decide.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from hbcore.engine.beat import Mode, Service, Stand, Verdict
@@ -15,7 +16,6 @@ from hbcore.engine.group import Group, Phase
 from hbcore.engine.isolation import Control
 from hbcore.engine.lease import Lease
 from hbcore.engine.peer import PeerView
-from hbcore.engine.probing import ROUND_NS, VETO_PACE_NS
 from hbcore.engine.rules import RuleBook
 from hbcore.engine.table import Inputs, Peer
 
@@ -30,7 +30,8 @@ class World:
     """`wall_ns`: what to add to the engine's time to get unix time. `leaving`: SIGTERM was taken.
 
     `guard`: why the kernel does not guard the addresses here, "" where it does (events.Guarded). `listened_ns`: up to
-    when pulse is known to have listened (0 = it never said).
+    when pulse is known to have listened (0 = it never said). `answered`: what pulse knew of controls' answers when this
+    daemon came (Heart.asked_ns).
     """
 
     me: str
@@ -38,8 +39,8 @@ class World:
     lease: Lease
     peer: PeerView
     groups: dict[str, Group]
-    controls: dict[str, Control]
     book: RuleBook
+    controls: dict[str, Control] = field(default_factory=dict)
     services: tuple[Service, ...] = ()
     peer_macs: tuple[bytes, ...] = ()
     peer_bases: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class World:
     config_differs: bool = False
     guard: str = "unknown"
     listened_ns: int = 0
+    answered: dict[str, int] = field(default_factory=dict)
     announce: set[str] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
     version: str = ""
@@ -92,15 +94,14 @@ class World:
     def preferred(self, group: Group) -> bool:
         return self.home(group) == self.me
 
+    def ask(self, name: str, now_ns: int) -> None:
+        """A control more; what pulse knows of its answers is known from the beginning, but that it is steady."""
+        asked_ns = self.answered.get(name, 0)
+        self.controls[name] = Control(name, self.lease, now_ns, asked_ns, steady_from_ns=now_ns)
+
     def verdict(self, group: Group, now_ns: int) -> Verdict:
         control = self.controls.get(group.facts.control)
         return Verdict.NONE if control is None else control.verdict(now_ns)
-
-    def untold(self, group: Group, now_ns: int) -> bool:
-        """This daemon is new: its control may have answered all the time, and nobody could say so yet."""
-        control = self.controls.get(group.facts.control)
-        new = now_ns - self.peer.began_ns <= self.lease.lease_ns
-        return control is not None and not control.asked_ns and new
 
     def mismatch(self, group: Group) -> bool:
         """The peer's definition of the group is another one (or it has none)."""
@@ -111,41 +112,48 @@ class World:
 
     # -- who could run it ----------------------------------------------------------------------------------------------
 
-    def cannot_here(self, group: Group, now_ns: int) -> str:
-        """Code of what keeps the group from starting on this node, "" = nothing."""
-        if self.leaving:
-            return "leaving"
-        if not self.wanted(group.name, now_ns):
-            return "stopped-by-operator"
-        if self.standby(self.me, now_ns):
-            return "standby-here"
-        if group.failed:
-            return "start-failed-here"
-        if group.facts.problem:
-            return group.facts.problem
-        if self.mismatch(group) and group.agreed is None:
-            return "config-differs"
-        return ""
+    def cannot_here(self, group: Group, now_ns: int, but: Container[str] = ()) -> str:
+        """Code of what keeps the group from starting on this node, "" = nothing. `but`: these do not count."""
+        return next((code for code in self._obstacles_here(group, now_ns) if code not in but), "")
 
-    def cannot_peer(self, group: Group, now_ns: int) -> str:
-        """Code of what keeps the group from a planned move to the peer, "" = nothing."""
+    def cannot_peer(self, group: Group, now_ns: int, but: Container[str] = ()) -> str:
+        """Code of what keeps the group from a planned move to the peer, "" = nothing. `but`: these do not count."""
+        return next((code for code in self._obstacles_there(group, now_ns) if code not in but), "")
+
+    def _obstacles_here(self, group: Group, now_ns: int) -> Iterator[str]:
+        if self.leaving:
+            yield "leaving"
+        if not self.wanted(group.name, now_ns):
+            yield "stopped-by-operator"
+        if self.standby(self.me, now_ns):
+            yield "standby-here"
+        if group.failed:
+            yield "start-failed-here"
+        if group.facts.problem:
+            yield group.facts.problem
+        if self.mismatch(group) and group.agreed is None:
+            yield "config-differs"
+
+    def _obstacles_there(self, group: Group, now_ns: int) -> Iterator[str]:
         state = self.peer.state(now_ns)
         if state is not Peer.TWO_WAY:
-            return {Peer.BYE: "peer-left", Peer.LOST: "peer-lost"}.get(state, "peer-not-two-way")
-        if self.standby(self.peer.name, now_ns) or self.peer.words.mode is Mode.STANDBY:
-            return "peer-standby"
-        if self.peer.words.mode is not Mode.ONLINE:
-            return "peer-not-ready"
+            yield {Peer.BYE: "peer-left", Peer.LOST: "peer-lost"}.get(state, "peer-not-two-way")
+        standby = self.standby(self.peer.name, now_ns) or self.peer.words.mode is Mode.STANDBY
+        if standby:
+            yield "peer-standby"
+        elif self.peer.words.mode is not Mode.ONLINE:
+            yield "peer-not-ready"
         word = self.peer.word(group.number)
         if word is None or self.mismatch(group):
-            return "config-differs"
+            yield "config-differs"
+        if word is None:
+            return
         if word.failed:
-            return "start-failed-peer"
-        if not word.ready:
-            return "peer-not-ready"
+            yield "start-failed-peer"
+        elif not word.ready and not standby:
+            yield "peer-not-ready"
         if word.control is Verdict.NO and self.verdict(group, now_ns) is Verdict.OK:
-            return "peer-isolated"
-        return ""
+            yield "peer-isolated"
 
     # -- the table's inputs --------------------------------------------------------------------------------------------
 
@@ -182,7 +190,7 @@ class World:
             one_way_steady=self.peer.not_two_way_ns(now_ns) >= max(self.lease.deadtime_ns, self.peer.deadtime_ns),
             fenced=self.peer.fenced and state is Peer.LOST,
             peer_known=bool(self.peer_macs),
-            just_released=self.just_released(group, now_ns),
+            just_released=now_ns < group.left_until_ns,
         )
 
     def network_proved_ns(self, group: Group, now_ns: int) -> int:
@@ -208,19 +216,11 @@ class World:
             return True
         return probing.machine if probing.fresh(now_ns) else None
 
-    def just_released(self, group: Group, now_ns: int) -> bool:
-        """Longer than anybody takes my release for one (see released). A peer that did not hear it finds out by the
-        address, which it asks for once a second as long as it answers (S6); its claim comes first, too.
-        """
-        heard = self.peer.two_way_ns - self.lease.lease_ns >= group.released_ns
-        wait_ns = self.lease.settled_ns + (0 if heard else VETO_PACE_NS + ROUND_NS)
-        return group.released_ns > 0 and now_ns - group.released_ns < wait_ns
-
     def released(self, group: Group, now_ns: int) -> bool:
         """S2: the peer gave it up with a higher epoch than I know, or left cleanly just now.
 
-        A release is taken where it is surely younger than D: so long its giver does not claim it back (just_released).
-        One from a slow wire, or that waited while I stood still, is none.
+        A release is taken where it is surely younger than D: so long its giver does not claim it back
+        (tokens.leave_to_peer). One from a slow wire, or that waited while I stood still, is none.
         """
         state = self.peer.state(now_ns)
         if state is Peer.BYE:

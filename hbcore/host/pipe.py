@@ -30,7 +30,8 @@ LIFE_SIGN = b"\x00alive"  # the daemon's first packet, sent before it imports an
 class Hello:
     """Pulse's first message: all a daemon needs to begin or to go on. Times: ns of CLOCK_BOOTTIME.
 
-    `heard_ns`: since when the peer's silence counts, 0 = never heard (Heart.silence_ns).
+    `heard_ns`: since when the peer's silence counts, 0 = never heard (Heart.silence_ns); `asked_ns`: of the ping nodes'
+    newest answers (Heart.asked_ns).
     `keys`: so that a daemon that has to become the next pulse can go on with what was in force.
     """
 
@@ -40,6 +41,7 @@ class Hello:
     config_dir: str
     born_ns: int
     heard_ns: int
+    asked_ns: dict[str, int]
     resumed: bool
     incarnation: int
     generation: int

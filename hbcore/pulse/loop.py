@@ -149,8 +149,8 @@ class Pulse:
         child.send(
             pipe.Hello(
                 pipe.VERSION, start.node, start.config, str(start.config_dir), self._born_ns,
-                self._heart.silence_ns, self._resumed, start.incarnation, start.generation, self._keys,
-                dict(self._heart.released),
+                self._heart.silence_ns, self._heart.asked_ns, self._resumed, start.incarnation, start.generation,
+                self._keys, dict(self._heart.released),
             )
         )  # fmt: skip
         self._resumed = True

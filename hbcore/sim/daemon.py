@@ -88,7 +88,7 @@ class Daemon:
         heart = pulse.heart
         self.engine = Engine(
             machine.config, machine.name, machine.kernel.stored, machine.now, born_ns=pulse.born_ns,
-            heard_ns=heart.silence_ns, resumed=resumed,
+            heard_ns=heart.silence_ns, asked_ns=heart.asked_ns, resumed=resumed,
         )  # fmt: skip
         self.waiting += (Guarded(heart.leases.guard), Wall(UNIX + machine.now))
         if heart.released:

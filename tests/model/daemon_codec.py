@@ -13,7 +13,7 @@ from hbcore.engine.peer import PeerView
 from hbcore.engine.probing import Probing
 from hbcore.engine.world import World
 from tests.model.beats import Beats
-from tests.model.fields import BORN, COUNT, DEAD, EPOCH, LEASE, NOW, OLD, Code, age, get, put, time
+from tests.model.fields import BORN, COUNT, DEAD, EPOCH, LEASE, NOW, OLD, Code, age, get, put, time, until
 from tests.model.node import LIFE, TICK, Settings
 
 GRACE = 51  # ticks: longer than an isolated heavy group is left running (O7)
@@ -31,7 +31,7 @@ class DaemonCodec:
         control = world.controls.get(self._settings.control)
         told = control is None or control.asked_ns
         known = bool(peer.heard_ns and peer.two_way_ns and told)  # then its own birth is not asked for any more
-        assert known or peer.born_ns == peer.began_ns
+        assert peer.born_ns == peer.began_ns and (control is None or control.born_ns == peer.born_ns)
         return (
             max(engine._deadline_ns - now, -DEAD * TICK),
             put(World, world, now),
@@ -56,6 +56,8 @@ class DaemonCodec:
         peer.words = Words() if words is None else self._beats.get_words(words, 1 - number)
         peer.said = {word.group: word for word in peer.words.groups}
         world.controls = {} if control is None else {name: get(Control, control, like.world.controls[name])}
+        for one in world.controls.values():
+            one.born_ns = peer.born_ns
         world.groups = {self._settings.group.name: self._get_group(group, like.world, world)}
         return engine
 
@@ -74,12 +76,28 @@ class DaemonCodec:
             age(group.isolated_ns, now, isolated),
             None if engine.world.preferred(group) else age(group.peer_can_since_ns, now, OLD),
             min(2, group.peer_control_beats),
+            until(group.backoff_ns, now),
+            until(group.left_until_ns, now),
             tuple((m.state, m.operation if m.op else "", m.op - engine._ops if m.op else None) for m in group.members),
             self._put_probing(group.probing, now),
         )
 
     def _get_group(self, code: Code, like: World, world: World) -> Group:
-        generic, (epoch, *token), ends, agreed, failbacks, claim, isolated, can, beats, members, probing = code
+        (
+            generic,
+            (epoch, *token),
+            ends,
+            agreed,
+            failbacks,
+            claim,
+            isolated,
+            can,
+            beats,
+            backoff,
+            left,
+            members,
+            probing,
+        ) = code
         (other,) = like.groups.values()
         group: Group = get(Group, generic, other)
         group.token = Token(EPOCH + epoch, *token)
@@ -88,6 +106,7 @@ class DaemonCodec:
         group.failbacks = (world.unix_s(NOW),) * failbacks  # ten minutes are longer than any path
         group.claim_ns, group.isolated_ns = time(claim), time(isolated)
         group.peer_can_since_ns, group.peer_control_beats = time(can), beats
+        group.backoff_ns, group.left_until_ns = time(backoff), time(left)
         group.members = []
         for (state, operation, op), old in zip(members, other.members, strict=True):
             member: Member = get(Member, (state, operation), old)

@@ -31,7 +31,6 @@ DEAD = 6
 OLD = 12  # more than two deadtimes and what is compared with them
 BORN = 16  # ... and initdead
 ALONE = 21  # ... and for how long one may be answered alone (engine.isolation)
-GIVEN = 22  # ... and for how long what was given away is left to the peer (engine.world)
 
 Code = tuple[Any, ...]
 
@@ -83,31 +82,31 @@ FIELDS: dict[type, Fields] = {
         },
     ),
     World: _fields(
-        same="me config lease book services peer_macs peer_bases wall_ns version config_digest",
+        same="me config lease book answered services peer_macs peer_bases wall_ns version config_digest",
         plain="guard", ages={"listened_ns": DEAD + 2}, hand="peer groups controls",
         reset={"leaving": bool, "left": bool, "config_differs": bool, "announce": set, "notes": list},
     ),
     PeerView: _fields(
         same="name timing lease", plain="left", hand="born_ns began_ns incarnation words said",
         ages={
-            "heard_ns": OLD, "two_way_ns": GIVEN + LEASE, "two_way_since_ns": OLD, "said_after_ns": DEAD + 1,
+            "heard_ns": OLD, "two_way_ns": OLD, "two_way_since_ns": OLD, "said_after_ns": DEAD + 1,
             "awake_ns": OLD, "woken_ns": BORN + 2,
         },
         reset={"paths": dict, "left_ns": int, "fenced_incarnation": lambda: -1, "_lost_at_ns": int},
     ),
     Control: _fields(
-        same="name lease", plain="suspended", reset={"rtt_ns": int},
+        same="name lease", plain="suspended", hand="born_ns", reset={"rtt_ns": int},
         ages={"asked_ns": OLD, "steady_from_ns": DEAD, "both_no_since_ns": DEAD, "peer_alone_since_ns": ALONE},
     ),
     Group: _fields(
         same="definition deadtime_ns facts written number digest",
         plain="phase manual released unplanned shutting settled contested",
         ages={
-            "barrier_ns": OLD, "backoff_ns": 0, "lapsed_ns": OLD, "opened_ns": OLD + 1, "passed_ns": OLD,
-            "peer_control_ns": OLD, "released_ns": GIVEN,
+            "barrier_ns": OLD, "lapsed_ns": OLD, "opened_ns": OLD + 1, "passed_ns": OLD,
+            "peer_control_ns": OLD,
         },
         hand="token members probing then why agreed failbacks claim_ns isolated_ns peer_can_since_ns "
-        "peer_control_beats",
+        "peer_control_beats backoff_ns left_until_ns",
         reset={
             "row": str, "licence": str, "failed": bool, "cleared": int, "barrier": int, "release_barrier": int,
             "held_epoch": int, "conflict_ns": int, "conflict_mac": str, "since_ns": int, "notes": list,
@@ -153,6 +152,11 @@ def age(value: int, now: int, ticks: int) -> int | None:
     if not value or (ticks in FORGOTTEN and value - now < -ticks * TICK):
         return None
     return max(value - now, -ticks * TICK)
+
+
+def until(value: int, now: int) -> int | None:
+    """A moment to come; what is over is as good as never."""
+    return value - now if value > now else None
 
 
 def time(code: int | None) -> int:

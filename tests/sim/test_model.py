@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from hbcore.engine import leases, probing, table, world
+from hbcore.engine import leases, probing, table, tokens
 from hbcore.engine.beat import Beat, Stand
 from hbcore.engine.engine import Engine
 from hbcore.engine.lease import Evidence, lease_of
@@ -93,7 +93,7 @@ def never_claims(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def taken_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world, "VETO_PACE_NS", -probing.ROUND_NS)
+    monkeypatch.setattr(tokens, "VETO_PACE_NS", -probing.ROUND_NS)
 
 
 def lease_without_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,9 +58,9 @@ def tell(runs: Batch) -> Iterator[str]:
     yield "## Simulated"
     yield ""
     yield f"{runs.runs:,} runs of 120 simulated seconds by the engine that runs (seeds 0 to {runs.runs - 1:,}): "
-    yield f"{runs.hours:,.0f} simulated hours with {faults:,} faults, {runs.speed:.0f} x real time (promised: {SPEED} x),"
-    yield f"{runs.per_processor:.0f} x on one of the processors. Slices in which something broke outside the printed"
-    yield f"holes: {len(runs.broken)}."
+    yield f"{runs.hours:,.0f} simulated hours with {faults:,} faults, {runs.speed:.0f} x real time"
+    yield f"(promised: {SPEED} x), {runs.per_processor:.0f} x on one of the processors. Slices in which something broke"
+    yield f"outside the printed holes: {len(runs.broken)}."
     yield ""
     holes = {name.removeprefix("hole "): n for name, n in runs.counts.items() if name.startswith("hole ")}
     yield (

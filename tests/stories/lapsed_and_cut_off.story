@@ -16,9 +16,9 @@ ends 20
    10.510  *      over: all of ours on node1 is stopped (SIGSTOP)
    10.510  node1  this node did not run for 310 ms; silence in that time counts for nothing
    10.510  node1  light0: nothing proves any more that this node is on the network: its addresses are taken off
+   10.510  node1  light0: handing over to node2 (cut off from the ping node)
    10.510  node2  node1 is heard, but does not hear us
-   10.560  node2  node1 is heard, and hears us
-   10.600  node1  light0: handing over to node2 (cut off from the ping node)
-   10.621  node1  light0 is stopped (cut off from the ping node)
-   10.626  *      node2 serves light0
-   10.647  node2  light0 is started
+   10.533  node1  light0 is stopped (cut off from the ping node)
+   10.533  node2  node1 is heard, and hears us
+   10.538  *      node2 serves light0
+   10.558  node2  light0 is started

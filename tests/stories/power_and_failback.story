@@ -19,8 +19,8 @@ ends 30
    16.250  node2  node1 restarted
    16.250  node2  node1 is heard, and hears us
    16.300  node1  node2 is heard, and hears us
-   17.400  node2  light0: handing over to node1 (failback)
-   17.423  node2  light0 is stopped (failback)
-   17.424  *      node2 serves light0 no more
-   17.428  *      node1 serves light0
-   17.449  node1  light0 is started
+   17.300  node2  light0: handing over to node1 (failback)
+   17.323  node2  light0 is stopped (failback)
+   17.324  *      node2 serves light0 no more
+   17.328  *      node1 serves light0
+   17.349  node1  light0 is started

@@ -12,7 +12,7 @@ MINUTE_NS = 60 * SECOND
 
 def suspended() -> Control:
     """Silent for both nodes for a minute."""
-    control = Control("192.168.100.254", lease_of(Timing()))
+    control = Control("192.168.100.254", lease_of(Timing()), 0)
     control.answered(SECOND, SECOND + MS)
     for at_ns in range(2 * SECOND, MINUTE_NS, 100 * MS):
         control.compare(at_ns, Verdict.NO)

@@ -11,9 +11,9 @@ from tests.unit.test_engine_plans import STATES, at, in_state, plans
 @pytest.mark.parametrize("state", STATES)
 def test_what_is_shown_comes_true(state: str) -> None:
     """Each different plan is carried out once, and everything comes to run where it is expected."""
-    asked = 1 if state == "node1 off" else 0
+    asked = 1 if state.endswith("off") else 0
     answers = plans(in_state(state), asked)
-    if state == "beats cut":
+    if state.endswith("beats cut"):
         del answers["fence node2"]  # it lives: the word would be false
     different = {(plan.lines, plan.sets): plan for plan in answers.values() if not plan.refused}
     assert len(different) > 1
@@ -23,7 +23,10 @@ def test_what_is_shown_comes_true(state: str) -> None:
         assert duo.order(asked, order.verb, order.node, order.group, order.scope).expect == plan.expect
         duo.run(12)
         for group, node in plan.expect:
-            assert [group in one for one in at(duo)] == [node == name for name in NAMES], (order, group, at(duo))
+            runs, wanted = [group in one for one in at(duo)], [node == name for name in NAMES]
+            if any(code == "may-start-there" for code, _ in plan.warnings):
+                runs, wanted = [runs[asked]], [False]
+            assert runs == wanted, (order, group, at(duo))
         engine = duo.boxes[asked].engine
         assert engine is not None
         (ticket,) = [t for t in engine.tickets.values() if t.expect == plan.expect][-1:]

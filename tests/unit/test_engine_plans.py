@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from hbcore.engine.beat import Service
 from hbcore.engine.config import GroupDef, Resource, Weight
-from hbcore.engine.events import Actor, Asked
+from hbcore.engine.events import Actor, Asked, Facts, GroupFacts
 from hbcore.engine.planner import MAX_TICKETS, Order, Plan
 from hbcore.engine.rules import PIN_S
-from tests.unit.duo import NAMES, Duo, config
+from tests.unit.duo import NAMES, PING, Duo, config
 
 A, B = NAMES
 FILE = Path(__file__).parents[1] / "data/plans.txt"
@@ -102,6 +103,14 @@ def failed(duo: Duo) -> None:
     duo.run(10)
 
 
+def then(*steps: Callable[[Duo], None]) -> Callable[[Duo], None]:
+    def do(duo: Duo) -> None:
+        for step in steps:
+            step(duo)
+
+    return do
+
+
 STATES: dict[str, Callable[[Duo], None]] = {
     "at home": nothing,
     "node1 in standby": ordered(("standby", A)),
@@ -112,6 +121,9 @@ STATES: dict[str, Callable[[Duo], None]] = {
     "node1 off": off,
     "beats cut": cut,
     "web fails on node1": failed,
+    "web stopped, node1 off": then(ordered(("group-stop", "", "web")), off),
+    "web stopped, beats cut": then(ordered(("group-stop", "", "web")), cut),
+    "node1 in standby and off": then(ordered(("standby", A)), off),
 }
 ASKED = (
     "standby node1", "standby node2", "standby", "standby node1 local", "standby node1 foreign",
@@ -185,6 +197,28 @@ def test_an_order_that_cannot_be_met_says_what_is_missing_and_old_tickets_are_fo
     assert set(engine.tickets) >= {2 * MAX_TICKETS - 1} and 0 not in engine.tickets
     last = engine.tickets[2 * MAX_TICKETS - 1]
     assert last.expect == (("job", B),) and last.begun_ns == machine.now
+
+
+def test_nobody_waits_for_the_word_of_a_node_that_died_before_it_stopped() -> None:
+    duo = two_groups()
+    duo.order(1, "group-stop", "", "web")
+    duo.power_off(0)
+    duo.run(2)
+    engine = duo.boxes[1].engine
+    assert engine is not None
+    (ticket,) = engine.tickets.values()
+    assert ticket.expect == (("web", ""),) and ticket.done_ns and not ticket.missing
+
+
+def test_what_is_forgotten_or_lifted_does_not_hide_what_is_in_the_way_behind_it() -> None:
+    duo = in_state("web fails on node1")
+    machine = duo.world.machines[0]
+    told = [GroupFacts(name, "eth0", machine.base, PING, "script-missing-here") for name in ("web", "job")]
+    machine.tell(Facts((Service(machine.mac, machine.base),), tuple(told)))
+    assert machine.engine is not None
+    plan = machine.engine.plan(machine.now, Order("group-clear", "", "web"))
+    assert [(line.kind, line.code) for line in plan.lines][-1] == ("blocked", "script-missing-here")
+    assert not plan.expect
 
 
 def test_an_order_writes_who_gave_it_and_for_how_long() -> None:

@@ -61,12 +61,12 @@ KNOWN = Stored(peer_macs=(PEERS,), peer_bases=(BASE,))
 class Lone:
     """`control`: the ping node answers; `vip`, `machine`: what a probe finds; `status`, `stop`: what comes of these.
 
-    `slow`: Run and Persist stay unanswered.
+    `slow`: Run and Persist stay unanswered. `asked_ms`: so long ago the ping node was last asked and answered.
     """
 
     def __init__(
         self, weight: Weight = Weight.LIGHT, stored: Stored = KNOWN, me: int = 0, *, slow: bool = False,
-        status: Outcome = Outcome.STOPPED, bare: bool = False,
+        status: Outcome = Outcome.STOPPED, bare: bool = False, asked_ms: int | None = None,
     ) -> None:  # fmt: skip
         self.config = config(weight, bare=bare)
         self.now = START
@@ -75,7 +75,8 @@ class Lone:
         self.out: list[Effect] = []
         self._seq = 0
         self._probes: list[tuple[int, Probe]] = []
-        self.engine = Engine(self.config, NAMES[me], stored, START)
+        asked = {} if asked_ms is None else {PING: START - asked_ms * MS}
+        self.engine = Engine(self.config, NAMES[me], stored, START, asked_ns=asked)
         self.step(Wall(START), Facts((Service(MINE, "192.168.100.1"),), (GroupFacts("web", "eth0", BASE, PING),)))
 
     @property
@@ -229,35 +230,69 @@ def test_what_was_just_released_is_neither_claimed_back_nor_asked_for(bare: bool
     assert lone.group.owner
 
 
-def test_what_the_peer_heard_of_is_claimed_back_sooner() -> None:
-    """It took it at once, or could not; and died."""
-    for heard_ms, waits_ms in ((300, 1960), (320, 860)):
+def test_what_a_peer_that_lived_was_given_is_claimed_back_sooner() -> None:
+    """It took it, or could not; and died. It had not called this node lost, so it finds a silent address at once."""
+    for silent_ms, waits_ms in ((400, 900), (420, 2000)):  # the last beat came 80 ms before, and echoed one 1 ms older
         lone = owner()
-        lone.engine.world.book.put("mode", "node1", "standby", now_s=0)
-        while lone.group.owner:
-            lone.run(20, lone.beat())
-        released = lone.now
-        lone.run(heard_ms, lone.beat())
-        lone.run(waits_ms - heard_ms)
-        assert lone.engine.world.just_released(lone.group, released + waits_ms * MS)
-        assert not lone.engine.world.just_released(lone.group, released + (waits_ms + 40) * MS)
+        lone.run(silent_ms)
+        lone.step(Abandoned((("web", 9),)))  # pulse gave it away: a release as any other
+        assert not lone.group.owner
+        assert lone.group.left_until_ns - lone.now == waits_ms * MS
 
 
-def test_a_new_daemon_counts_its_own_controls_silence_from_its_beginning() -> None:
-    """It hears the peer, whose control answers, a moment before it is told of its own."""
-    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)), status=Outcome.RUNNING)
+def found(asked_ms: int | None = None) -> Lone:
+    """A new daemon finds the group running; the ping node does not answer."""
+    lone = Lone(
+        stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)), status=Outcome.RUNNING, asked_ms=asked_ms
+    )
     lone.control = False
-    lone.run(480, lone.beat(epoch=4))
-    assert lone.group.owner and "moving" not in lone.codes
-    lone.run(400, lone.beat(epoch=4))
+    return lone
+
+
+@pytest.mark.parametrize(("asked_ms", "moves_ms"), [(None, 700), (300, 400), (600, 200)])
+def test_a_new_daemon_does_not_compare_with_answers_that_nobody_could_tell_it(
+    asked_ms: int | None, moves_ms: int
+) -> None:
+    """It hears the peer, whose control answers. What pulse knew of its own is known from the beginning."""
+    lone = found(asked_ms)
+    lone.run(moves_ms - 100, lone.beat(epoch=4))
+    assert "moving" not in lone.codes
+    lone.run(100, lone.beat(epoch=4))
     assert "moving" in lone.codes
-    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)), status=Outcome.RUNNING)
-    lone.control = False
+
+
+def test_a_control_that_could_not_answer_yet_isolates_nobody() -> None:
+    lone = found()
     lone.step(lone.beat(epoch=4, mode=Mode.BYE))
     lone.run(300)
     assert lone.group.phase is Phase.FOUND and "isolated" not in lone.codes
     lone.run(20)
     assert "isolated" in lone.codes
+
+
+def test_a_gateway_that_is_new_isolates_nobody_either() -> None:
+    lone = owner()
+    lone.run(3000)
+    lone.step(Facts((Service(MINE, "192.168.100.1"),), (GroupFacts("web", "eth0", BASE, "192.168.100.253"),)))
+    lone.run(240)
+    assert lone.group.phase is Phase.RUNNING
+    lone.run(100)
+    assert "isolated" in lone.codes, "but in the end it is a control as any other"
+
+
+def test_who_cannot_start_it_holds_nobody_back_with_its_questions() -> None:
+    """The wire is cut, and an owner whose start failed asked for the address all the time: each question had the other,
+    which could serve, drop its claim."""
+    for failed, asked in ((False, 40), (True, 2)):
+        lone = resting()
+        lone.control = False  # so that it does not start
+        lone.run(600)
+        lone.engine.world.book.put("run", "web", "", now_s=1)
+        lone.group.failed = failed
+        lone.out.clear()
+        lone.run(4000)
+        assert lone.group.owner and lone.group.phase is Phase.IDLE
+        assert asked - 10 <= len([e for e in lone.out if isinstance(e, Probe)]) <= asked, failed
 
 
 def test_of_two_equal_rights_the_less_preferred_waits_for_the_others_word() -> None:
@@ -463,7 +498,10 @@ def test_a_node_in_standby_claims_nothing() -> None:
     lone = standby()
     lone.engine.world.book.put("mode", "node2", "standby", now_s=0)
     lone.run(3000)
-    assert lone.group.row == "S5" and not lone.group.owner
+    assert lone.group.row == "S0" and not lone.group.owner, "nor does it ask: it could not use the answer"
+    lone.engine.world.peer.fenced_incarnation = lone.engine.world.peer.incarnation
+    lone.run(1000)
+    assert lone.group.row == "F1" and not lone.group.owner
 
 
 def test_what_was_found_again_is_held_by_no_right_of_before() -> None:

@@ -71,14 +71,14 @@ def test_the_operators_word_holds_for_one_incarnation_until_it_is_heard() -> Non
 
 
 def test_control_is_ok_for_a_lease_from_when_it_was_asked() -> None:
-    control = Control("gw", LEASE)
+    control = Control("gw", LEASE, 0)
     control.answered(START, START + 200 * MS)
     assert control.verdict(START + 300 * MS) is Verdict.OK
     assert control.verdict(START + 301 * MS) is Verdict.NO
 
 
 def test_control_is_steady_after_a_deadtime_without_a_break() -> None:
-    control = Control("gw", LEASE)
+    control = Control("gw", LEASE, 0)
     for n in range(20):
         control.answered(START + n * 100 * MS, START + n * 100 * MS + MS)
         assert control.steady(START + n * 100 * MS + MS) is (n >= 5)
@@ -89,7 +89,7 @@ def test_control_is_steady_after_a_deadtime_without_a_break() -> None:
 
 
 def test_the_veto_is_suspended_after_a_deadtime_of_both_without_control_until_it_answers() -> None:
-    control = Control("gw", LEASE)
+    control = Control("gw", LEASE, 0)
     control.answered(START, START + MS)
     for at, peers, suspended in ((400, Verdict.NO, False), (800, Verdict.NO, False), (900, Verdict.NO, True)):
         control.compare(START + at * MS, peers)
@@ -103,7 +103,7 @@ def test_the_veto_is_suspended_after_a_deadtime_of_both_without_control_until_it
 
 def test_while_the_peer_reaches_it_nothing_is_suspended() -> None:
     for peers in (Verdict.OK, Verdict.NONE):
-        control = Control("gw", LEASE)
+        control = Control("gw", LEASE, 0)
         control.answered(START, START + MS)
         control.compare(START + 400 * MS, Verdict.NO)
         control.compare(START + 800 * MS, peers)

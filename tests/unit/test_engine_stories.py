@@ -33,6 +33,16 @@ def row(duo: Duo, number: int) -> str:
     return str(group(duo, number).row)
 
 
+def test_who_dies_just_after_a_planned_move_is_followed_as_soon_as_any_other() -> None:
+    """It had not called the giver lost, so nothing has to be left to it for longer than a release is good."""
+    duo = up()
+    assert not duo.order(0, "group-move", NAMES[1], "web").refused
+    duo.until(lambda: duo.where() == (1,), 5)
+    duo.run(0.05)
+    duo.power_off(1)
+    assert duo.until(lambda: duo.where() == (0,), 5) < 1.3
+
+
 def test_both_boot_and_the_preferred_one_serves_without_waiting_for_initdead() -> None:
     duo = Duo()
     duo.boot(0)
