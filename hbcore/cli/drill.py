@@ -15,6 +15,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,11 @@ from typing import Any
 from hbcore.cli import tale
 from hbcore.cli.look import put_json, put_lines
 from hbcore.cli.scene import Scene, scene
+from hbcore.control.errors import ControlError
 from hbcore.engine.config import MS, SECOND
 from hbcore.lab.kernel import die_with_parent
 from hbcore.sim.draw import plan
-from hbcore.sim.run import HEAL_NS, LENGTH_NS, Result, bound_ns, run
+from hbcore.sim.run import Result, bound_ns, run
 from hbcore.sim.shrink import MOST, shrink
 from hbcore.sim.world import BEGUN_NS
 from hbcore.words import say
@@ -40,9 +43,12 @@ _INTERRUPTED = 130  # as shells say of SIGINT
 class Sum:
     """What all runs came to. `outages_ms`: unplanned, by group; `open`: how many of these only the healing ended.
     `holes`: code -> lengths (ms) of two owners. `bound_ns`: the longest that a run was given to come to rest.
+    `simulated_ns`: in all; `heal_ns`: when in a run all is mended.
     """
 
     runs: int = 0
+    simulated_ns: int = 0
+    heal_ns: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     outages_ms: dict[str, list[float]] = field(default_factory=dict)
     open: Counter[str] = field(default_factory=Counter)
@@ -52,6 +58,8 @@ class Sum:
 
     def add(self, result: Result) -> None:
         self.runs += 1
+        self.simulated_ns += result.length_ns
+        self.heal_ns = result.plan.heal_ns
         self.counts += result.counts
         self.bound_ns = max(self.bound_ns, bound_ns(result.plan))
         for outage in result.outages:
@@ -60,7 +68,7 @@ class Sum:
                 self.open[outage.group] += outage.open
         for overlap in result.overlaps:
             if overlap.hole:
-                until_ns = overlap.until_ns or BEGUN_NS + LENGTH_NS
+                until_ns = overlap.until_ns or BEGUN_NS + result.length_ns
                 self.holes.setdefault(overlap.hole, []).append((until_ns - overlap.from_ns) / MS)
         if result.broken:
             self.broken.append(result)
@@ -70,7 +78,7 @@ class Sum:
 def drill(args: argparse.Namespace) -> int:
     """Exit 0 where nothing broke, 1 where a promise was broken or the configuration is no good.
 
-    Ctrl-C ends the runs, or the search for shorter ones, and what was found so far is told.
+    Ctrl-C ends the runs (130, where nothing broke so far), or the search for shorter ones, and what was found is told.
     """
     played = scene(Path(args.config))
     os.nice(NICE)  # this may be a node that serves; workers inherit it
@@ -80,26 +88,38 @@ def drill(args: argparse.Namespace) -> int:
     shown: list[Result] = []
     ended = 0
     try:
-        with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0)), _worker) as pool:
-            _show(_progress(0, args.seeds, passed))
-            for result in pool.imap_unordered(_one, ((seed, played) for seed in range(args.seeds))):
-                total.add(result)
-                passed = time.monotonic() - begun
-                _show(_progress(total.runs, args.seeds, passed))
+        _show(_progress(total, args.seeds, passed))
+        for result in _results(played, args.seeds):
+            total.add(result)
+            passed = time.monotonic() - begun
+            _show(_progress(total, args.seeds, passed))
         for result in total.broken[:BROKEN_SHOWN]:
             shown.append(_shorter(result))
     except KeyboardInterrupt:
         ended = _INTERRUPTED
     _show("")
-    if not total.runs:
-        return ended
     shown += total.broken[len(shown) : BROKEN_SHOWN]
-    speed = _speed(total.runs, passed)
+    speed = _speed(total, passed)
     if args.json:
-        put_json(_as_json(played, total, shown, speed))
-    else:
+        put_json({"asked": args.seeds, **_as_json(played, total, shown, speed)})
+    elif total.runs:
         put_lines(list(_text(played, total, shown, speed)))
-    return ended or (1 if total.broken else 0)
+    return 1 if total.broken else ended
+
+
+def _results(played: Scene, seeds: int) -> Iterator[Result]:
+    """Of all seeds, as they come. Raises ControlError where a process that plays them is gone."""
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), fork, _worker) as pool:
+        try:
+            for done in as_completed([pool.submit(_one, seed, played) for seed in range(seeds)]):
+                yield done.result()
+        except BrokenProcessPool:
+            raise ControlError("drill-worker") from None
+        finally:  # of what is not awaited any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.terminate()
 
 
 def _worker() -> None:
@@ -108,8 +128,7 @@ def _worker() -> None:
     die_with_parent()
 
 
-def _one(task: tuple[int, Scene]) -> Result:
-    seed, played = task
+def _one(seed: int, played: Scene) -> Result:
     return run(plan(seed, played.config, played.capable), measured=True)
 
 
@@ -120,14 +139,14 @@ def _shorter(result: Result) -> Result:
     return result if short == result.plan else run(short)
 
 
-def _progress(done: int, total: int, passed: float) -> str:
-    left = f"{passed / done * (total - done):.0f}" if done else "?"
-    return say("drill-progress", done=done, total=total, speed=f"{_speed(done, passed):.0f}", left=left)
+def _progress(total: Sum, seeds: int, passed: float) -> str:
+    left = f"{passed / total.runs * (seeds - total.runs):.0f}" if total.runs else "?"
+    return say("drill-progress", done=total.runs, total=seeds, speed=f"{_speed(total, passed):.0f}", left=left)
 
 
-def _speed(runs: int, passed: float) -> float:
+def _speed(total: Sum, passed: float) -> float:
     """Simulated seconds a second."""
-    return runs * LENGTH_NS / SECOND / max(0.001, passed)
+    return total.simulated_ns / SECOND / max(0.001, passed)
 
 
 def _show(text: str) -> None:
@@ -150,14 +169,15 @@ def _text(played: Scene, total: Sum, shown: Sequence[Result], speed: float) -> I
     for code, args in played.assumed:
         yield say(code, **dict(args))
     faults = {name.removeprefix("fault "): n for name, n in total.counts.items() if name.startswith("fault ")}
-    seconds = LENGTH_NS // SECOND
     yield say(
-        "drill-tried", runs=total.runs, seconds=seconds, simulated=_long(total.runs * seconds), speed=f"{speed:.0f}",
+        "drill-tried", runs=total.runs, simulated=_long(total.simulated_ns // SECOND), speed=f"{speed:.0f}",
         faults=sum(faults.values()),
     )  # fmt: skip
     for name, n in sorted(faults.items(), key=lambda item: (-item[1], item[0])):
         yield f"  {n:6} x  {say(f'kind-{name}')}"
     yield ""
+    if not total.counts["takeovers"]:
+        yield say("drill-none-taken")
     if not total.broken:
         yield say("drill-held", bound=_span(total.bound_ns / MS))
     else:
@@ -182,7 +202,7 @@ def _recoveries(played: Scene, total: Sum) -> Iterator[str]:
             p99=_span(_rank(lengths, 0.99)), longest=_span(lengths[-1]),
         )  # fmt: skip
         if total.open[group.name]:
-            yield say("drill-open", group=group.name, count=total.open[group.name], seconds=HEAL_NS // SECOND)
+            yield say("drill-open", group=group.name, count=total.open[group.name], after=_span(total.heal_ns / MS))
         yield from _bars(lengths)
 
 
@@ -226,7 +246,7 @@ def _as_json(played: Scene, total: Sum, shown: Sequence[Result], speed: float) -
         "cluster": played.config.cluster,
         "assumed": [{"code": code, "text": say(code, **dict(args))} for code, args in played.assumed],
         "runs": total.runs,
-        "simulated_s": total.runs * LENGTH_NS // SECOND,
+        "simulated_s": total.simulated_ns // SECOND,
         "speed": round(speed),
         "counts": dict(sorted(total.counts.items())),
         "bound_ms": total.bound_ns / MS,

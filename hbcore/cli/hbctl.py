@@ -8,6 +8,8 @@ Must not know the daemon; slow imports happen only where a command needs them.
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +23,8 @@ _INTERRUPTED = 130  # as shells say of SIGINT
 EXITS = {
     "bad-target": USAGE,
     "bad-time": USAGE,
+    "not-a-part": USAGE,
+    "only-here": USAGE,
     "no-such-path": USAGE,
     "control-path-long": USAGE,
     "no-daemon": NO_DAEMON,
@@ -36,19 +40,34 @@ EXITS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = grammar.parse(argv)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 -- closed by the caller: nobody wants to read it
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # bars and foreign names in a locale that has no such letters
     try:
         return _run(args)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `hbctl watch | head`: nobody reads on
+        _hush()  # `hbctl watch | head`: nobody reads on
         return DONE
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF):
+            raise
+        _hush()
+        sys.stderr.write(f"hbctl: {say('output-failed', error=error.strerror)}\n")
+        return FAILED
+
+
+def _hush() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _run(args: argparse.Namespace) -> int:
     from hbcore.control.errors import ControlError
 
     try:
+        if args.command in ("check", "drill") and (args.host or args.socket):
+            raise ControlError("only-here", command=args.command)
         match args.command:
             case "check":
                 from hbcore.cli import look

@@ -140,10 +140,13 @@ def _states(status: Status) -> dict[tuple[str, str], str]:
 def check(args: argparse.Namespace) -> int:
     """Exit 1 where there is an error; warnings and notes are only shown. PATH may be one file of the directory."""
     from hbcore.cli.preflight import as_json, examine, render, unguarded
+    from hbcore.formats.load import PARTS
 
     path = Path(args.path)
     if not path.exists():
         raise ControlError("no-such-path", path=path)
+    if path.is_file() and path.name not in PARTS:
+        raise ControlError("not-a-part", path=path, names=", ".join(PARTS))
     me = os.uname().nodename.lower()
     here = args.node in (None, me)  # another node's devices are not to be looked for here
     examined = examine(path.parent if path.is_file() else path, args.node, here=here)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
-from hbcore.cli.preflight import guard_trouble
+from hbcore.cli.preflight import examine, guard_trouble, unguarded
 from hbcore.control.errors import ControlError
 from hbcore.engine.config import ClusterConfig, GroupDef, Severity
 from hbcore.formats.load import load
@@ -32,10 +32,14 @@ class Scene:
 
 def scene(path: Path) -> Scene:
     """Raises ControlError with the place and the first thing to mend."""
+    if not path.exists():
+        raise ControlError("no-such-path", path=path)
+    path = path.parent if path.is_file() else path
     config = _read(path)
+    unfit = _unfit(path, config)
     capable, guard = _guard(config)
     config, control = _control(config)
-    return Scene(config, (capable, capable), (*guard, *control, *_networks(config)))
+    return Scene(config, (capable, capable), (*unfit, *guard, *control, *_networks(config)))
 
 
 def _read(path: Path) -> ClusterConfig:
@@ -48,6 +52,17 @@ def _read(path: Path) -> ClusterConfig:
     if not loaded.config.groups:
         raise ControlError("drill-no-group", where=path / "haresources", what=say("no-group"))
     return loaded.config
+
+
+def _unfit(path: Path, config: ClusterConfig) -> tuple[Said, ...]:
+    """What would keep this machine from it, where it is one of the nodes."""
+    if os.uname().nodename.lower() not in config.nodes:
+        return ()
+    found = (*examine(path.absolute()).problems, *unguarded(config))
+    first = next((problem for problem in found if problem.severity is Severity.ERROR), None)
+    if first is None:
+        return ()
+    return (("drill-would-not-start", (("first", say(first.code, **dict(first.args))), ("path", str(path)))),)
 
 
 def _guard(config: ClusterConfig) -> tuple[bool, tuple[Said, ...]]:
@@ -63,18 +78,20 @@ def _guard(config: ClusterConfig) -> tuple[bool, tuple[Said, ...]]:
 
 def _control(config: ClusterConfig) -> tuple[ClusterConfig, tuple[Said, ...]]:
     """safety.md 1 asks a ping node on the network of the address, else its gateway, which no file names."""
-    far = [group.name for group in config.groups if not any(_near(ping, group) for ping in config.pings)]
-    if not far:
-        return config, ()
-    return replace(config, pings=()), (("drill-no-control", (("groups", ", ".join(far)),)),)
+    networks = {group.name: _network(group) for group in config.groups}
+    far = [n for n, net in networks.items() if net and not any(ip_address(ping) in net for ping in config.pings)]
+    untold = [group.name for group in config.groups if group.addresses and networks[group.name] is None]
+    if far or not config.pings:
+        return replace(config, pings=()), (("drill-no-control", (("groups", ", ".join(far or networks)),)),)
+    return config, (("drill-control-near", (("groups", ", ".join(untold)),)),) if untold else ()
 
 
-def _near(ping: str, group: GroupDef) -> bool:
-    """Also where the files do not tell the network."""
+def _network(group: GroupDef) -> IPv4Network | None:
+    """Where the files tell it, and a ping node can be in it."""
     first = next(iter(group.addresses), None)
     if first is None or first.prefix is None or ":" in first.ip:
-        return True
-    return ip_address(ping) in IPv4Network((first.ip, first.prefix), strict=False)
+        return None
+    return IPv4Network((first.ip, first.prefix), strict=False)
 
 
 def _networks(config: ClusterConfig) -> tuple[Said, ...]:

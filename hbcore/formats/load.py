@@ -21,6 +21,7 @@ MAX_FILE = 64 * 1024
 MAX_LISTING = 1000
 FILES = ("ha.cf", "authkeys", "haresources")
 OPTIONAL = "hbcore.yaml"
+PARTS = (*FILES, OPTIONAL)
 LATER = "cluster.yaml"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 

@@ -83,8 +83,7 @@ def _fill(base: Timing, given: Mapping[str, Said], *, fixed: bool) -> Timing:
     if not fixed and "deadtime" not in said and "keepalive" in said:
         deadtime = max(base.deadtime_ns, BEATS * keepalive)
     if not fixed and "keepalive" not in said and "deadtime" in said:
-        wanted = min(HEARTBEATS_KEEPALIVE_NS, deadtime // BEATS)
-        keepalive = wanted if _holds(wanted, deadtime) else _longest_keepalive(wanted, deadtime) or wanted
+        keepalive = _fifth(deadtime)
     return replace(
         base,
         keepalive_ns=keepalive,
@@ -93,6 +92,12 @@ def _fill(base: Timing, given: Mapping[str, Said], *, fixed: bool) -> Timing:
         initdead_ns=said.get("initdead", max(base.initdead_ns, deadtime)),
         deadping_ns=said.get("deadping", deadtime),
     )
+
+
+def _fifth(deadtime: int) -> int:
+    """The keepalive that a deadtime alone takes: a fifth of it, or less where the lease asks for that."""
+    wanted = max(MIN_KEEPALIVE_NS, min(HEARTBEATS_KEEPALIVE_NS, deadtime // BEATS))
+    return wanted if _holds(wanted, deadtime) else _longest_keepalive(wanted, deadtime) or wanted
 
 
 def _relations(timing: Timing, given: Mapping[str, Said], *, fixed: bool) -> None:
@@ -122,7 +127,10 @@ def _relations(timing: Timing, given: Mapping[str, Said], *, fixed: bool) -> Non
 def _unsafe(h: int, d: int, place: Said, *, alone: bool) -> None:
     """No safe lease: name the nearest deadtime and the nearest keepalive that have one."""
     code = "deadtime-twice-keepalive" if d <= 2 * h else "deadtime-lease"
-    args = {"deadtime": spell(d), "keepalive": spell(h), "longer": spell(_shortest_deadtime(h, d))}
+    longer = _shortest_deadtime(h, d)
+    if alone:  # then the keepalive grows and shrinks with it
+        longer = MS * _first(lambda ms: _holds(_fifth(ms * MS), ms * MS), d // MS, longer // MS)
+    args = {"deadtime": spell(d), "keepalive": spell(h), "longer": spell(longer)}
     shorter = None if alone else _longest_keepalive(h, d)
     fast = PROFILES["fast"]
     if shorter is not None:

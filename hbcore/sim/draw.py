@@ -20,6 +20,7 @@ from hbcore.engine.config import (
     Timing,
     Weight,
 )
+from hbcore.engine.lease import PROFILES
 from hbcore.sim.chance import Stream
 from hbcore.sim.daemon import Agent
 from hbcore.sim.faults import Fault
@@ -28,13 +29,19 @@ from hbcore.sim.world import Noise
 
 NAMES = ("node1", "node2")
 PING = "192.168.100.254"
-FAULTS_END_NS = 74 * SECOND
+LENGTH_NS = 120 * SECOND  # or longer, where it takes longer until all must be well again
+HEAL_NS = 75 * SECOND
+FAULTS_END_NS = HEAL_NS - SECOND
+SLOW = PROFILES["vm"]  # up to these times a run is as long as that; a slower cluster's is longer
 SERVICE, WIRE = "eth0", "eth1"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run is made of. `boots_ns`: when each machine is switched on. `capable`: kernels that can guard."""
+    """All that a run is made of. `boots_ns`: when each machine is switched on. `capable`: kernels that can guard.
+
+    `pace`: so many times as long it takes, since its cluster is so much slower.
+    """
 
     seed: int
     config: ClusterConfig
@@ -48,15 +55,29 @@ class Plan:
     agent: Agent = field(default_factory=Agent)
     faults: tuple[Fault, ...] = ()
     accurate: bool = False
+    pace: float = 1.0
+
+    @property
+    def length_ns(self) -> int:
+        return int(LENGTH_NS * self.pace)
+
+    @property
+    def heal_ns(self) -> int:
+        """When everything is mended."""
+        return int(HEAL_NS * self.pace)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What faults may strike: the segments, and kinds of faults with their weights."""
+    """What faults may strike: the segments, and kinds of faults with their weights. `pace`: as Plan's."""
 
     config: ClusterConfig
     devices: tuple[str, ...]
     kinds: dict[str, float]
+    pace: float
+
+    def ns(self, s: Stream, low_ms: float, high_ms: float) -> int:
+        return int(s.ns(low_ms, high_ms) * self.pace)
 
 
 def plan(seed: int, config: ClusterConfig | None = None, capable: tuple[bool, bool] = (True, True)) -> Plan:
@@ -67,11 +88,13 @@ def plan(seed: int, config: ClusterConfig | None = None, capable: tuple[bool, bo
     given = config is not None  # then only what is not the cluster's own is drawn
     config = config or _config(Stream(seed, "config"))
     service, kinds = (service_of(config), _felt(config, capable)) if given else (SERVICE, _WEIGHTS)
-    target = Target(config, tuple(dict.fromkeys([*(link.device for link in config.links), service])), kinds)
+    timing = config.timing
+    pace = max(1.0, timing.deadtime_ns / SLOW.deadtime_ns, timing.initdead_ns / SLOW.initdead_ns)
+    target = Target(config, tuple(dict.fromkeys([*(link.device for link in config.links), service])), kinds, pace)
     accurate, noisy = s.chance(0.12), s.chance(0.4)
     loss = s.between(0, 0.004 if accurate else 0.05)  # four in a row are a deadtime: L3 asks for less
     noise = Noise(loss, s.between(0, 0.05), s.between(0, 5)) if noisy else Noise()
-    late = s.ns(200, 30_000) if s.chance(0.3) and not accurate else s.ns(0, 300)
+    late = target.ns(s, 200, 30_000) if s.chance(0.3) and not accurate else s.ns(0, 300)
     boots = (0, late) if s.chance(0.5) else (late, 0)
     steady = s.chance(0.1)
     return Plan(
@@ -87,6 +110,7 @@ def plan(seed: int, config: ClusterConfig | None = None, capable: tuple[bool, bo
         agent=Agent(s.ns(5, 900), s.ns(5, 900)),
         faults=_faults(seed, target, accurate=accurate),
         accurate=accurate,
+        pace=pace,
     )
 
 
@@ -97,7 +121,7 @@ def _config(s: Stream) -> ClusterConfig:
     wires = s.weighted([((SERVICE,), 3.5), ((SERVICE, WIRE), 4.5), ((WIRE,), 2.0)])
     links = tuple(Link(device, Media.MCAST, device, "225.100.0.1", 694) for device in wires)
     timing = s.weighted(
-        [(Timing(), 7.5), (Timing(250 * MS, 1500 * MS, 3 * SECOND, 12 * SECOND, 3 * SECOND), 1.5),
+        [(PROFILES["standard"], 7.5), (PROFILES["vm"], 1.5),
          (Timing(50 * MS, 150 * MS, 400 * MS, 5 * SECOND, 400 * MS), 1.0)]
     )  # fmt: skip
     pings = (PING,) if s.chance(0.85) else ()
@@ -149,11 +173,11 @@ def _faults(seed: int, target: Target, *, accurate: bool) -> tuple[Fault, ...]:
     if accurate and kinds == [("power", 1.0)]:
         kinds = [("order", 1.0)]
     count = int(s.between(1, 9))
-    begun = s.ns(1_000, 20_000)
+    begun = target.ns(s, 1_000, 20_000)
     burst = s.chance(0.5)  # close together, so that one meets the other's consequences
     faults = []
     for number in range(count):
-        at = begun + (s.ns(0, 4_000) if burst else s.ns(0, 50_000))
+        at = begun + (target.ns(s, 0, 4_000) if burst else target.ns(s, 0, 50_000))
         own = Stream(seed, f"fault {number}")
         fault = _fault(own, at, s.weighted(kinds), target, accurate=accurate)
         faults.append(fault)
@@ -168,7 +192,7 @@ def _companion(s: Stream, fault: Fault, kind: str, target: Target) -> Fault:
 
     "fence": the operator's word, given on the other node.
     """
-    after = fault.at_ns + s.ns(50, 3_000)
+    after = fault.at_ns + target.ns(s, 50, 3_000)
     one = _fault(s, after, "order" if kind == "fence" else kind, target, accurate=False)
     if kind == "fence":
         one = replace(one, detail=kind)
@@ -178,8 +202,9 @@ def _companion(s: Stream, fault: Fault, kind: str, target: Target) -> Fault:
 def _fault(s: Stream, at_ns: int, kind: str, target: Target, *, accurate: bool) -> Fault:
     config = target.config
     node, device = int(s.u01() * 2), s.pick(target.devices)
-    lasts = s.weighted([(s.ns(20, 900), 2.0), (s.ns(600, 4_000), 3.0), (s.ns(3_000, 25_000), 3.0), (0, 1.0)])
-    lasts = min(lasts, max(0, FAULTS_END_NS - at_ns))
+    lengths = target.ns(s, 20, 900), target.ns(s, 600, 4_000), target.ns(s, 3_000, 25_000), 0
+    lasts = s.weighted(list(zip(lengths, (2.0, 3.0, 3.0, 1.0), strict=True)))
+    lasts = min(lasts, max(0, int(FAULTS_END_NS * target.pace) - at_ns))
     detail, amount = "", 0
     match kind:
         case "beats":

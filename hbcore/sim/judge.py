@@ -77,6 +77,7 @@ class Judge:
     accurate: bool = True  # L3 is asked: no fault that may rightly make a node LOST was put in
     quiet_since_ns: int = 0  # L2 is asked from then on (0 = not)
     outages: list[Outage] = field(default_factory=list)
+    aftermath_ns: int = AFTERMATH_NS
     serve_ns: int = 0  # L1 while it runs: within so long a healthy node serves what the other cannot
     _should_since: dict[tuple[int, str], int] = field(default_factory=dict)
     _gone: dict[str, tuple[int, bool]] = field(default_factory=dict)
@@ -116,9 +117,9 @@ class Judge:
         other = world.machines[1 - machine.number]
         if not world.active(machine, group) or not world.active(other, group):
             return
+        self.look()
         if any(o.group == group and not o.until_ns for o in self.overlaps):
             return
-        self.look()
         hole = self._excuse(group)
         self.overlaps.append(Overlap(group, world.now, hole))
         world.tell("", "sim-two-owners", "error", ("group", group), ("hole", hole or "-"))
@@ -180,7 +181,7 @@ class Judge:
         asked: tuple[str, ...] = () if world.by_address[group] else ("H1", "H4")
         for hole in (*asked, "H5", "H2", "H3", "H6"):
             at = max(self._holes.get((hole, of), 0) for of in ("", group))
-            if at and world.now - at <= AFTERMATH_NS:
+            if at and world.now - at <= self.aftermath_ns:
                 return hole
         return ""
 
@@ -189,7 +190,7 @@ class Judge:
     def stepped(self, machine: Machine, engine: Engine, effects: list[Effect]) -> None:
         for group in engine.world.groups.values():
             key = (machine.number, group.name)
-            if group.row != self._rows.get(key):
+            if group.row != self._rows.get(key, ""):
                 self._rows[key] = group.row
                 self.counts[f"row {group.row}"] += 1
             mine = group.owner
@@ -225,14 +226,14 @@ class Judge:
         elif licence == "release" and other.engine is not None:
             theirs = other.engine.world.groups[group.name]
             if theirs.owner and theirs.token.epoch >= group.token.epoch:
-                if self._woken_for_ns(machine) < AFTERMATH_NS:
+                if self._woken_for_ns(machine) < self.aftermath_ns:
                     self._holes["H5", group.name] = world.now  # its clock stood, so an old word is new to it
                 else:
                     self._break("S2", group.name, f"{machine.name} took a release that {other.name} never gave")
 
     def _woken_for_ns(self, machine: Machine) -> int:
         """Since the hypervisor last paused it; longer than anything that follows from that where it never did."""
-        return self.world.now - self._paused.get(machine.number, -AFTERMATH_NS)
+        return self.world.now - self._paused.get(machine.number, -self.aftermath_ns)
 
     def _started(self, machine: Machine, engine: Engine, run: Run) -> None:
         group = engine.world.groups[run.group]

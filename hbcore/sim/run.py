@@ -14,11 +14,9 @@ from functools import partial
 from hbcore.engine.config import SECOND
 from hbcore.sim import faults
 from hbcore.sim.draw import Plan
-from hbcore.sim.judge import Broken, Judge, Outage, Overlap
+from hbcore.sim.judge import AFTERMATH_NS, Broken, Judge, Outage, Overlap
 from hbcore.sim.world import Happened, World
 
-LENGTH_NS = 120 * SECOND  # or longer, where it takes longer until all must be well again
-HEAL_NS = 75 * SECOND
 SAMPLE_S, MEASURE_S = 0.5, 0.01
 QUIET_NS = 5 * SECOND  # at least, of a cluster that is well again
 CONFIRM_NS = 3 * SECOND  # after the healing an operator takes all orders back
@@ -26,7 +24,10 @@ CONFIRM_NS = 3 * SECOND  # after the healing an operator takes all orders back
 
 @dataclass(slots=True)
 class Result:
-    """`outages` where the run was measured. `happened` where it broke something: else nobody will read it."""
+    """`outages` where the run was measured. `happened` where it broke something: else nobody will read it.
+
+    `length_ns`: how long it was.
+    """
 
     plan: Plan
     broken: list[Broken]
@@ -34,6 +35,7 @@ class Result:
     counts: Counter[str]
     happened: list[Happened]
     outages: list[Outage]
+    length_ns: int
 
     @property
     def good(self) -> bool:
@@ -47,7 +49,7 @@ def run(
 
     `measured`: look every 10 ms who serves, for the lengths of outages.
     """
-    judge = Judge(accurate=plan.accurate)
+    judge = Judge(accurate=plan.accurate, aftermath_ns=int(AFTERMATH_NS * plan.pace))
     world = build(plan, judge)
     if watch is not None:
         watch(world)
@@ -57,35 +59,39 @@ def run(
     for fault in plan.faults:
         world.later(fault.at_ns, partial(faults.strike, world, fault))
     judge.serve_ns = serve_ns(plan)
-    while world.now < begun + HEAL_NS and not (to_first and judge.broken):
-        _on(world, SAMPLE_S, measured)
+    while world.now < begun + plan.heal_ns and not (to_first and judge.broken):
+        _on(world, SAMPLE_S, MEASURE_S * plan.pace if measured else SAMPLE_S)
         judge.sample()
     if to_first and judge.broken:
-        return _result(plan, judge, world)
+        return _result(plan, judge, world, begun)
     judge.bounds()
     judge.before_healing()
     faults.heal(world)
-    world.run(CONFIRM_NS / SECOND)
+    for _ in range(round(CONFIRM_NS / SECOND / SAMPLE_S)):
+        world.run(SAMPLE_S)
+        judge.look()
     settled = _settle(world, bound_ns(plan))
     if settled:
         judge.quiet_since_ns = world.now
-    world.run_to(max(begun + LENGTH_NS, world.now + QUIET_NS))
+    world.run_to(max(begun + plan.length_ns, world.now + QUIET_NS))
     judge.look()
     judge.bounds()
-    return _result(plan, judge, world)
+    return _result(plan, judge, world, begun)
 
 
-def _result(plan: Plan, judge: Judge, world: World) -> Result:
+def _result(plan: Plan, judge: Judge, world: World, begun_ns: int) -> Result:
     happened = world.happened if judge.broken else []
-    return Result(plan, judge.broken, judge.overlaps, judge.counts, happened, judge.outages)
+    return Result(plan, judge.broken, judge.overlaps, judge.counts, happened, judge.outages, world.now - begun_ns)
 
 
-def _on(world: World, seconds: float, measured: bool) -> None:
-    for _ in range(round(seconds / MEASURE_S) if measured else 0):
-        world.run(MEASURE_S)
-        world.judge.measure()
-    if not measured:
+def _on(world: World, seconds: float, measure_s: float) -> None:
+    """Measured at each step, where that is shorter than all of it."""
+    if measure_s >= seconds:
         world.run(seconds)
+        return
+    for _ in range(round(seconds / measure_s)):
+        world.run(measure_s)
+        world.judge.measure()
 
 
 def build(plan: Plan, judge: Judge) -> World:
@@ -132,7 +138,8 @@ def _settle(world: World, bound: int) -> bool:
                 for group in world.config.groups:
                     machine.order("group-start", "", group.name)
                     machine.order("group-clear", "", group.name)
-        world.run(0.5)
+        world.run(SAMPLE_S)
+        world.judge.look()
         if ordered >= 3 and world.judge.converged():
             world.run(2 * world.config.timing.deadtime_ns / SECOND + 2)
             if world.judge.converged():

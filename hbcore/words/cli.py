@@ -26,7 +26,7 @@ exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""
     "help-group": "start, stop or move a group, or clear what holds it (pin, failures)",
     "help-fence": "say that a node is off, so that its groups may be taken over",
     "help-drill": "simulate this cluster's own configuration under faults, and say what held",
-    "help-seeds": "how many runs of 120 simulated seconds (default 200)",
+    "help-seeds": "how many runs of two simulated minutes, longer where deadtime is over 3 s (default 200)",
     "help-drill-config": "directory of the configuration (default /etc/ha.d)",
     "help-check": "examine a configuration before it is used; exit 1 where there is an error",
     "help-stdio": "the daemon's socket on standard input and output, for SSH",
@@ -56,6 +56,9 @@ exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""
     "ambiguous-group": "{given} may be any of {fits}; say which.",
     "bad-time": "{given} is no time: 10m, 2h, 3d (ago), 14:05, 2026-11-22T14:05 or unix seconds.",
     "no-such-path": "There is no {path}.",
+    "not-a-part": "{path} is no part of a configuration: give its directory, or {names} in it.",
+    "only-here": "{command} looks at files on this machine, so --host and --socket are not for it.",
+    "output-failed": "What was to be said could not be written: {error}.",
     "check-good": "{path}: nothing to say against it.",
     # acting
     "act-ask": "Do it? [y/N]",

@@ -54,8 +54,7 @@ FAULTS = {
 
 DRILL = {
     "drill-progress": "{done} of {total} runs, {speed} x real time, {left} s left (Ctrl-C: what was found so far)",
-    "drill-shrinks": "seed {seed} broke a promise: looking for fewer faults that do, {tried} of at most {most} runs "
-    "(Ctrl-C: as it is)",
+    "drill-shrinks": "seed {seed} broke: fewer faults? {tried} of {most} runs (Ctrl-C: as it is)",
     "drill-cluster": "{cluster}: {nodes}; {groups}; keepalive {keepalive}, deadtime {deadtime}",
     "drill-guard-here": "The kernel's guard works here, and is taken to work on the other node, too.",
     "drill-guard-none": "Simulated without the kernel's guard on both nodes (hole H6), for here nftables says {error}: "
@@ -64,14 +63,21 @@ DRILL = {
     "drill-no-control": "Simulated without a ping node (hole H3), for none is on the network of {groups}: name one "
     "there; a gateway that hbcored finds in its place is not simulated.",
     "drill-one-network": "Addresses on {others} are simulated on {service}, with its faults.",
-    "drill-tried": "Tried: {runs} x {seconds} s, in all {simulated} ({speed} x real time), with {faults} faults:",
+    "drill-control-near": "The ping node is taken to be on the network of {groups}, which the files do not tell.",
+    "drill-would-not-start": "hbcored would not start with these files here, for {first} (`hbctl check {path}` shows "
+    "all there is to mend); simulated all the same.",
+    "drill-worker": "a process that simulates was killed, maybe for want of memory: look into the kernel's log, and "
+    "try one processor (`taskset -c 0 hbctl drill ...`)",
+    "drill-tried": "Tried: {runs} runs, in all {simulated} of simulated time ({speed} x real time), with {faults} "
+    "faults:",
+    "drill-none-taken": "NOTHING SHOWN: in none of them did a node take over. Ask for more runs (--seeds).",
     "drill-held": "Held: in none of them did two nodes run a group, but where a hole below says so; every start was "
     "licensed; after each run all groups ran, once, within {bound}.",
     "drill-broke": "BROKE: {count} of {runs} runs broke a promise. This is a bug of ours: please report it with the "
     "lines below.",
     "drill-recovery": "{group}: {count} x without an owner while a node was in trouble; half of them at most {median}, "
     "99 % at most {p99}, the longest {longest}",
-    "drill-open": "{group}: {count} x of these it still had none when all was mended after {seconds} s: the nodes by "
+    "drill-open": "{group}: {count} x of these it still had none when all was mended after {after}: the nodes by "
     "themselves would have taken longer, or for ever",
     "drill-no-recovery": "{group}: never without an owner for long enough to tell",
     "drill-hole": "{hole}: {count} x two owners, the longest {longest}. {text}",

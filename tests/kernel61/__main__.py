@@ -12,8 +12,8 @@ PAGE = Path(__file__).parents[2] / "docs/measurements/kernel61.txt"
 
 
 def main() -> int:
-    programs = [path for name in ("ip", "nft") if (path := programs.found(name))]
-    told = boot.boot(["-m", "tests.kernel61.suite"], programs)
+    needed = [path for name in ("ip", "nft") if (path := programs.found(name))]
+    told = boot.boot(["-m", "tests.kernel61.suite"], needed)
     PAGE.write_text(told)
     print(told)
     return 0 if "\nstatus 0\n" in told else 1

@@ -18,17 +18,19 @@ MARK = "<!-- from here on written by `make mutants ARGS=--write` -->\n"
 
 def write(verdicts: Iterable[Verdict], seeds: int) -> None:
     done = sorted(verdicts, key=lambda v: (v.rule, v.name))
-    caught = [v for v in done if not v.same]
-    drawn = [seed.tried for v in caught if (seed := v.caught.get("seeds"))]
+    others = [v for v in done if not v.same]
+    caught = [v for v in others if v.good]
+    drawn = sorted(seed.tried for v in caught if (seed := v.caught.get("seeds")))
     lines = [
-        f"{len(caught)} mutants are caught; {len(drawn)} of them by drawn runs, too, half of those within "
-        f"{sorted(drawn)[len(drawn) // 2]} seeds. Seeds: the first of {seeds} whose run breaks an invariant.\n",
+        f"{len(caught)} of {len(others)} mutants are caught; {len(drawn)} of them by drawn runs, too"
+        + (f", half of those within {drawn[len(drawn) // 2]} seeds" if drawn else "")
+        + f". Seeds: the first of {seeds} whose run breaks an invariant.\n",
         "| mutant | rule | caught by | what it says | seeds |",
         "|---|---|---|---|---|",
     ]
-    for verdict in caught:
+    for verdict in others:
         known, seed = verdict.caught.get("known"), verdict.caught.get("seeds")
-        by, how = (known.check, known.how) if known else ("**nothing**", verdict.error)
+        by, how = (known.check, known.how) if known else ("**nothing**", verdict.error or "it survives")
         drawn_by = f"{seed.tried}: {seed.how.split(':')[0]}" if seed else "-"
         lines.append(f"| {verdict.name} | {verdict.rule} | {by} | {_short(how)} | {drawn_by} |")
     lines += ["", "The same program, so that nothing can catch it:", "", "| mutant | rule | why |", "|---|---|---|"]

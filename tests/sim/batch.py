@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hbcore.engine.config import SECOND
-from hbcore.sim.draw import plan
-from hbcore.sim.run import LENGTH_NS, run
+from hbcore.sim.draw import LENGTH_NS, plan
+from hbcore.sim.run import run
 
 RUN_S = LENGTH_NS // SECOND
 # how often in 1000 runs each has to have happened, at least: a tenth of what is usual, or less

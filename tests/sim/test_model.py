@@ -1,5 +1,5 @@
 """The model check: what fits into a minute of it, proof that it can fail, and that it speaks of the same engine as the
-simulator. The whole of it is `python -m tests.model --full`.
+simulator. The whole of it is `python -m tests.model`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # hogs and clusters are put away, as on Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" has it ignored
-    book.forget(all_of_it=options.fresh)
+    if not options.table:
+        book.forget(all_of_it=options.fresh)
     for kind, (promised, play) in PLAYS.items():
         wanted = options.count or promised
         missing = wanted - len(book.lines(kind))

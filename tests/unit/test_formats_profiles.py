@@ -180,6 +180,13 @@ def test_what_check_offers_is_accepted_and_nothing_else_is_wrong_then(
         assert problems == () and config is not None
 
 
+@pytest.mark.parametrize("deadtime", [30, 162, 169])
+def test_a_deadtime_alone_is_offered_with_the_keepalive_it_would_take(deadtime: int) -> None:
+    (said,) = [text for text in told(f"deadtime {deadtime}ms\n", "") if "deadtime" in text]
+    assert "170ms or more" in said
+    assert accepted("deadtime 170ms\n", "").timing.keepalive_ns == 10 * MS
+
+
 def time(word: str) -> int:
     ns = values.time_ns(word)
     assert isinstance(ns, int)

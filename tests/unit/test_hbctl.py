@@ -169,6 +169,8 @@ def test_each_line_becomes_its_action(served: Served, words: list[str], want: di
         (["status", "--host", "-oProxyCommand=x"], 2, ""),
         (["status", "--host=-oProxyCommand=x"], 2, "is no target"),
         (["check", "/no/where"], 2, "There is no /no/where"),
+        (["check", "/etc/hostname"], 2, "/etc/hostname is no part of a configuration"),
+        (["--host", "node2", "check", "/etc"], 2, "check looks at files on this machine"),
         ([], 2, "COMMAND"),
     ],
 )

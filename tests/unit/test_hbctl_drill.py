@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from hbcore.cli import tale
+from hbcore.cli.drill import Sum, _text
 from hbcore.cli.preflight import guard_trouble
 from hbcore.cli.scene import scene
 from hbcore.engine.config import MS, SECOND, ClusterConfig
 from hbcore.formats.load import load
-from hbcore.sim.draw import Plan, plan
+from hbcore.sim.draw import HEAL_NS, Plan, plan
 from hbcore.sim.faults import Fault
 from hbcore.sim.judge import Judge
-from hbcore.sim.run import HEAL_NS, bound_ns, build, run
+from hbcore.sim.run import bound_ns, build, run
 from hbcore.sim.shrink import shrink
 from tests.unit.mistakes import BASE, write
 
@@ -57,8 +58,13 @@ def test_a_refusal_names_the_place_and_the_right_thing(
 
 def test_no_directory(tmp_path: Path) -> None:
     done = drill(tmp_path / "none")
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"hbctl: {tmp_path}/none: there is no such directory")
+    assert done.returncode == 2
+    assert done.stderr == f"hbctl: There is no {tmp_path}/none.\n"
+
+
+def test_another_machine_is_not_drilled(tmp_path: Path) -> None:
+    done = drill(write(tmp_path / "ha.d", BASE), "--host", "root@127.0.0.1")
+    assert (done.returncode, done.stdout) == (2, "") and "on this machine" in done.stderr
 
 
 # -- what is tried -----------------------------------------------------------------------------------------------------
@@ -169,6 +175,57 @@ def test_an_outage_that_only_the_healing_ends_is_measured(tmp_path: Path) -> Non
     assert {o.group for o in outages} == {"192.168.100.100", "192.168.100.101"}
     for outage in outages:
         assert outage.open and abs(outage.length_ns - (HEAL_NS - 40 * SECOND)) < 20 * MS
+
+
+def test_two_owners_are_two_as_long_as_they_are(tmp_path: Path) -> None:
+    """Also where only the healing ended it: hole H3, no ping node, and the nodes cannot reach each other."""
+    alone = {**BASE, "ha.cf": BASE["ha.cf"].replace("ping", "# ping")}
+    result = run(Plan(0, loaded(tmp_path, alone), faults=(Fault(60 * SECOND, "pair", 0, "eth0"),)))
+    lengths = [o.until_ns - o.from_ns for o in result.overlaps]
+    assert lengths and all(13 * SECOND < length < 17 * SECOND for length in lengths), lengths
+
+
+def test_a_slow_cluster_is_given_as_much_more_time(tmp_path: Path) -> None:
+    """heartbeat's own times: with two minutes for all of it nobody would have to take over."""
+    slow = BASE["ha.cf"] + "keepalive 2\ndeadtime 30\ninitdead 120\n"
+    slow = "".join(line + "\n" for line in dict.fromkeys(slow.splitlines()))
+    config = loaded(tmp_path, {**BASE, "ha.cf": slow})
+    assert config.timing.deadtime_ns == 30 * SECOND
+    one = plan(3, config)
+    assert (one.pace, one.length_ns, one.heal_ns) == (10, 1200 * SECOND, 750 * SECOND)
+    assert any(fault.at_ns > 75 * SECOND for n in range(5) for fault in plan(n, config).faults)
+    off = Plan(0, config, faults=(Fault(200 * SECOND, "power", 0),), pace=one.pace)
+    assert run(off).counts["takeovers"] == 1
+
+
+def test_where_nobody_took_over_that_is_said(tmp_path: Path) -> None:
+    assert "NOTHING SHOWN" in "\n".join(_text(scene(write(tmp_path / "ha.d", BASE)), Sum(runs=1), (), 1.0))
+
+
+def test_a_killed_worker_is_told(tmp_path: Path) -> None:
+    line = [*HBCTL, "drill", "--config", str(write(tmp_path / "ha.d", BASE)), "--seeds", "1000"]
+    with subprocess.Popen(line, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as playing:
+        children = Path(f"/proc/{playing.pid}/task/{playing.pid}/children")
+        deadline = time.monotonic() + 60
+        while not (workers := children.read_text().split()):
+            assert time.monotonic() < deadline and playing.poll() is None
+            time.sleep(0.1)
+        os.kill(int(workers[0]), signal.SIGKILL)
+        out, error = playing.communicate(timeout=60)
+    assert (playing.returncode, out) == (1, "") and "was killed" in error and error.count("\n") == 1
+
+
+def test_what_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    line = [*HBCTL, "drill", "--config", str(write(tmp_path / "ha.d", BASE)), "--seeds", "1"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line, cwd=TREE, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("hbctl: What was to be said could not be written")
+    assert done.stderr.count("\n") == 1
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*line[:-1], "6"], cwd=TREE, env=ascii_only, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_figures_are_those_of_all_runs_and_the_same_each_time(tmp_path: Path) -> None:
