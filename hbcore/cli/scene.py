@@ -36,8 +36,9 @@ def scene(path: Path) -> Scene:
         raise ControlError("no-such-path", path=path)
     path = path.parent if path.is_file() else path
     config = _read(path)
-    unfit = _unfit(path, config)
-    capable, guard = _guard(config)
+    here = os.uname().nodename.lower() in config.nodes
+    unfit = _unfit(path, config) if here else ()
+    capable, guard = _guard(config, here=here)
     config, control = _control(config)
     return Scene(config, (capable, capable), (*unfit, *guard, *control, *_networks(config)))
 
@@ -55,9 +56,7 @@ def _read(path: Path) -> ClusterConfig:
 
 
 def _unfit(path: Path, config: ClusterConfig) -> tuple[Said, ...]:
-    """What would keep this machine from it, where it is one of the nodes."""
-    if os.uname().nodename.lower() not in config.nodes:
-        return ()
+    """What would keep this machine, which is one of the nodes, from it."""
     found = (*examine(path.absolute()).problems, *unguarded(config))
     first = next((problem for problem in found if problem.severity is Severity.ERROR), None)
     if first is None:
@@ -65,11 +64,10 @@ def _unfit(path: Path, config: ClusterConfig) -> tuple[Said, ...]:
     return (("drill-would-not-start", (("first", say(first.code, **dict(first.args))), ("path", str(path)))),)
 
 
-def _guard(config: ClusterConfig) -> tuple[bool, tuple[Said, ...]]:
+def _guard(config: ClusterConfig, *, here: bool) -> tuple[bool, tuple[Said, ...]]:
     """As this kernel can, where it is a node's; who may not ask it knows nothing of it."""
     if not any(group.gated for group in config.groups):
         return True, ()
-    here = os.uname().nodename.lower() in config.nodes
     trouble = guard_trouble() if here else ""
     if not here or (trouble == "EPERM" and os.geteuid() != 0):
         return True, (("drill-guard-unasked", ()),)

@@ -2,9 +2,9 @@
 
     python -m tests.model [--only TEXT] [--fresh] [--table] [--jobs N]
 
-Owns docs/measurements/model.jsonl (a line a search) and docs/model.md (made of
-it). Invariant: a search that was made with this very code is not made again, so it can be stopped at any time. Each
-family of searches has a process of its own; the greatest takes 4 GB.
+Owns docs/measurements/model.jsonl (a line a search) and docs/model.md (made of it). Invariant: a search that was made
+with this very code is not made again, so it can be stopped at any time. Each family of searches has a process of its
+own; the greatest takes 6 GB.
 """
 
 from __future__ import annotations
