@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hbcore import __version__
-from hbcore.cli.preflight import examine, render, unguarded
+from hbcore.cli.preflight import examine, render
 from hbcore.engine.config import Severity
 from hbcore.engine.keys import Keyring
 from hbcore.formats.load import load
@@ -48,10 +48,9 @@ def _fresh(options: argparse.Namespace) -> Start | None:
     """From the files; None (and sentences on stderr) where they are wrong."""
     node = (options.node or os.uname().nodename).lower()
     found = examine(options.config, node)
-    lacking = unguarded(found.config) if found.config is not None else ()
-    for line in render((*found.problems, *lacking), f"{options.config}/"):
+    for line in render(found.problems, f"{options.config}/"):
         print(line, file=sys.stderr, flush=True)
-    if found.config is None or found.keys is None or lacking:
+    if found.config is None or found.keys is None:
         print(say("hbcored-refuses", path=str(options.config)), file=sys.stderr)
         return None
     if len(str(options.runtime.absolute() / "hbcore.sock")) > MAX_SOCKET_PATH:

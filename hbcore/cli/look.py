@@ -139,7 +139,7 @@ def _states(status: Status) -> dict[tuple[str, str], str]:
 
 def check(args: argparse.Namespace) -> int:
     """Exit 1 where there is an error; warnings and notes are only shown. PATH may be one file of the directory."""
-    from hbcore.cli.preflight import as_json, examine, render, unguarded
+    from hbcore.cli.preflight import as_json, examine, render
     from hbcore.formats.load import PARTS
 
     path = Path(args.path)
@@ -147,12 +147,8 @@ def check(args: argparse.Namespace) -> int:
         raise ControlError("no-such-path", path=path)
     if path.is_file() and path.name not in PARTS:
         raise ControlError("not-a-part", path=path, names=", ".join(PARTS))
-    me = os.uname().nodename.lower()
-    here = args.node in (None, me)  # another node's devices are not to be looked for here
-    examined = examine(path.parent if path.is_file() else path, args.node, here=here)
-    found = examined.problems
-    if here and examined.config is not None and me in examined.config.nodes:
-        found += unguarded(examined.config)
+    here = args.node in (None, os.uname().nodename.lower())  # another node's devices are not to be looked for here
+    found = examine(path.parent if path.is_file() else path, args.node, here=here).problems
     if path.is_file():
         found = tuple(problem for problem in found if problem.where.file == path.name)
     if args.json:

@@ -2,9 +2,9 @@
 
 Owns the checks that need this machine beside the files: scripts, devices, subnets, own addresses, what keeps an address
 silent or off, real-time scheduling, the kernel's guard, and the holes that follow from the files alone (safety.md 4:
-H3, and H6 where it is asked for; authkeys.py tells H7). Invariant: `examine` only looks, opens no socket, changes
-nothing; `config` is None where there is any error. `unguarded` asks the kernel by a socket, so it comes after. Must not
-know how anything is run.
+H3, and H6 where it is asked for; authkeys.py tells H7). Invariant: `examine` only looks and changes nothing; `config`
+is None where there is any error; the kernel's guard is asked last, by a socket, and only where all else was found
+right. Must not know how anything is run.
 """
 
 from __future__ import annotations
@@ -58,13 +58,18 @@ def examine(config_dir: Path, node: str | None = None, *, here: bool = True, pro
         me = (node or os.uname().nodename).lower()
         if here and me in config.nodes:
             problems += (*_network(config, proc), *_scheduling(config))
+            if not _failed(problems):
+                problems += _unguarded(config)
         elif here:
             elsewhere = Findings("ha.cf")
             elsewhere.note(0, "node-elsewhere", node=me)
             problems += elsewhere.close()
     problems.sort(key=lambda p: (p.where.file, p.where.line))
-    failed = any(p.severity is Severity.ERROR for p in problems)
-    return Examined(None if failed else config, loaded.keys, scripts, tuple(problems))
+    return Examined(None if _failed(problems) else config, loaded.keys, scripts, tuple(problems))
+
+
+def _failed(problems: Iterable[Problem]) -> bool:
+    return any(p.severity is Severity.ERROR for p in problems)
 
 
 def render(problems: Iterable[Problem], prefix: str = "") -> list[str]:
@@ -185,8 +190,8 @@ def _silent(device: str, ignore: int) -> int:
     return ignore if ignore == 8 or (device == "lo" and ignore in (1, 2)) else 0
 
 
-def unguarded(config: ClusterConfig) -> tuple[Problem, ...]:
-    """What stands against the guard that groups require, on this machine; for a configuration that is right."""
+def _unguarded(config: ClusterConfig) -> tuple[Problem, ...]:
+    """What stands against the guard that groups require, on this machine."""
     found = Findings("hbcore.yaml")
     required = [group.name for group in config.groups if group.guard is Guard.REQUIRED]
     if required and (trouble := guard_trouble()):

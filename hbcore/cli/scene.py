@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
-from hbcore.cli.preflight import examine, guard_trouble, unguarded
+from hbcore.cli.preflight import examine, guard_trouble
 from hbcore.control.errors import ControlError
 from hbcore.engine.config import ClusterConfig, GroupDef, Severity
 from hbcore.formats.load import load
@@ -37,7 +37,7 @@ def scene(path: Path) -> Scene:
     path = path.parent if path.is_file() else path
     config = _read(path)
     here = os.uname().nodename.lower() in config.nodes
-    unfit = _unfit(path, config) if here else ()
+    unfit = _unfit(path) if here else ()
     capable, guard = _guard(config, here=here)
     config, control = _control(config)
     return Scene(config, (capable, capable), (*unfit, *guard, *control, *_networks(config)))
@@ -55,9 +55,9 @@ def _read(path: Path) -> ClusterConfig:
     return loaded.config
 
 
-def _unfit(path: Path, config: ClusterConfig) -> tuple[Said, ...]:
+def _unfit(path: Path) -> tuple[Said, ...]:
     """What would keep this machine, which is one of the nodes, from it."""
-    found = (*examine(path.absolute()).problems, *unguarded(config))
+    found = examine(path.absolute()).problems
     first = next((problem for problem in found if problem.severity is Severity.ERROR), None)
     if first is None:
         return ()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hbcore.cli.preflight import examine, guard_trouble, render, unguarded
+from hbcore.cli.preflight import examine, guard_trouble, render
 from hbcore.host import realtime
 from tests.unit.mistakes import BASE, write
 
@@ -105,7 +105,7 @@ def test_the_kernel_is_not_asked_where_no_guard_is_required(tmp_path: Path, guar
 
 def test_this_kernel_answers_with_a_name_or_nothing(tmp_path: Path) -> None:
     trouble = guard_trouble()
-    config = examine(write(tmp_path / "ha.d", GUARDED), "node1").config
-    assert config is not None
-    told = "".join(render(unguarded(config)))
-    assert bool(told) is bool(trouble) and trouble in told
+    examined = examine(write(tmp_path / "ha.d", GUARDED), "node1")
+    told = [line for line in render(examined.problems) if "must be guarded" in line]
+    assert len(told) == (examined.config is None) == bool(trouble)
+    assert all(trouble in line for line in told)
