@@ -275,6 +275,17 @@ def test_heavy_groups_stay_and_are_said_to_be_unmanaged() -> None:
     assert [e.groups for _, e in out if isinstance(e, TakeOff)] == [()]
     last = [e.beat for _, e in out if isinstance(e, Send)][-1]
     assert last.words.mode is Mode.UNMANAGED and last.words.groups[0].stand is Stand.HOLDS
+    assert not last.words.groups[0].ready, "nothing is handed over to a node without a daemon"
+
+
+def test_each_farewell_is_one_beat_more_of_what_was_said_last() -> None:
+    one = heart()
+    one.obey(START, Say(replace(WORDS, mode=Mode.BYE)))
+    sent = [e.beat for _ in range(3) for e in one.say_bye(START) if isinstance(e, Send)]
+    assert [beat.words.mode for beat in sent] == [Mode.BYE] * 3
+    assert [beat.frame.seq for beat in sent] == [1, 2, 3]
+    mute = Heart(me=0, cluster=ID, incarnation=1, generation=0, nonce=1, timing=Timing(), pings=(), now_ns=START)
+    assert mute.say_bye(START) == []
 
 
 def test_it_never_beats_without_a_daemon_that_spoke() -> None:

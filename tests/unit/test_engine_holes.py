@@ -100,6 +100,10 @@ def test_who_never_answers_for_its_address_cannot_veto() -> None:
     found = [hole for hole in said(duo, 1) if hole[0] != "H2"]
     assert level(found, group(duo, 1)) == "classic"
     assert level([*found, ("H3", ())], group(duo, 1)) == "none"
+    probing = group(duo, 1).probing
+    assert probing.expected_rounds > 1
+    probing.expected_rounds = 1
+    assert "blind" not in dict(said(duo, 1)), "one round may be lost"
     duo.lan = True
     duo.run(25)
     assert "blind" not in dict(said(duo, 1))

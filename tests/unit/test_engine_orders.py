@@ -13,7 +13,7 @@ def test_what_is_shown_comes_true(state: str) -> None:
     """Each different plan is carried out once, and everything comes to run where it is expected."""
     asked = 1 if state.endswith("off") else 0
     answers = plans(in_state(state), asked)
-    if state.endswith("beats cut"):
+    if "beats cut" in state:
         del answers["fence node2"]  # it lives: the word would be false
     different = {(plan.lines, plan.sets): plan for plan in answers.values() if not plan.refused}
     assert len(different) > 1

@@ -25,14 +25,15 @@ A, B = NAMES
 FILE = Path(__file__).parents[1] / "data/plans.txt"
 
 
-def two_groups() -> Duo:
-    """web (an address and a script) at home on node1, job (a script that may not run twice) on node2. Both up."""
-    mail = GroupDef("job", (B, A), (Resource("cron", "script", "cron"),), Weight.HEAVY)
+def two_groups(home: str = B) -> Duo:
+    """web (an address and a script) at home on node1, job (a script that may not run twice) on `home`. Both up."""
+    other = A if home == B else B
+    job = GroupDef("job", (home, other), (Resource("cron", "script", "cron"),), Weight.HEAVY)
     web = config()
-    duo = Duo(replace(web, groups=(*web.groups, mail)))
+    duo = Duo(replace(web, groups=(*web.groups, job)))
     duo.boot(0)
     duo.boot(1)
-    duo.until(lambda: at(duo) == ({"web"}, {"job"}), 5)
+    duo.until(lambda: at(duo) == (({"web"}, {"job"}) if home == B else ({"web", "job"}, set())), 5)
     duo.run(2)
     return duo
 
@@ -94,6 +95,12 @@ def cut(duo: Duo) -> None:
     duo.run(3)
 
 
+def stopped_unheard(duo: Duo) -> None:
+    """node1 runs web and does not hear of it."""
+    duo.order(1, "group-stop", "", "web")
+    duo.run(1)
+
+
 def failed(duo: Duo) -> None:
     """node1 cannot start web any more: it is on node2."""
     duo.boxes[0].fails = {"start httpd"}
@@ -116,11 +123,14 @@ STATES: dict[str, Callable[[Duo], None]] = {
     "node1 in standby": ordered(("standby", A)),
     "node2 in standby": ordered(("standby", B)),
     "web moved to node2": ordered(("group-move", "", "web")),
+    "web moved to node2, node1 in standby": ordered(("group-move", "", "web"), ("standby", A)),
     "job moved to node1": ordered(("group-move", "", "job")),
     "web stopped": ordered(("group-stop", "", "web")),
     "node1 off": off,
     "beats cut": cut,
     "web fails on node1": failed,
+    "web stopped on node2": ordered(("group-move", "", "web"), ("group-stop", "", "web")),
+    "beats cut, web stopped by node2": then(cut, stopped_unheard),
     "web stopped, node1 off": then(ordered(("group-stop", "", "web")), off),
     "web stopped, beats cut": then(ordered(("group-stop", "", "web")), cut),
     "node1 in standby and off": then(ordered(("standby", A)), off),
@@ -219,6 +229,23 @@ def test_what_is_forgotten_or_lifted_does_not_hide_what_is_in_the_way_behind_it(
     plan = machine.engine.plan(machine.now, Order("group-clear", "", "web"))
     assert [(line.kind, line.code) for line in plan.lines][-1] == ("blocked", "script-missing-here")
     assert not plan.expect
+
+
+def test_all_groups_of_who_comes_back_from_standby_are_expected_there() -> None:
+    duo = two_groups(home=A)
+    ordered(("standby", A))(duo)
+    assert at(duo) == (set(), {"web", "job"})
+    assert duo.order(0, "online", A).expect == (("web", A), ("job", A))
+
+
+def test_a_clear_forgets_failures_and_tries_alike() -> None:
+    duo = in_state("web fails on node1")
+    engine = duo.boxes[0].engine
+    assert engine is not None
+    members = engine.world.groups["web"].members
+    members[-1].failures = members[-1].tries = 2
+    duo.order(0, "group-clear", "", "web")
+    assert [(m.failures, m.tries) for m in members] == [(0, 0)] * len(members)
 
 
 def test_an_order_writes_who_gave_it_and_for_how_long() -> None:

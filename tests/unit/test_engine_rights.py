@@ -737,6 +737,14 @@ def test_an_idle_owner_that_is_cut_off_from_its_control_passes_the_right_on() ->
     assert "token-passed" in lone.codes and lone.said().stand is Stand.RELEASED
 
 
+def test_an_idle_owner_that_is_cut_off_keeps_the_right_while_the_other_is_in_standby() -> None:
+    lone = resting()
+    lone.control = False
+    for _ in range(20):
+        lone.run(100, lone.beat(epoch=4, mode=Mode.STANDBY))
+    assert lone.group.row == "O3" and lone.group.owner
+
+
 def test_who_lost_the_other_and_has_not_asked_yet_says_so() -> None:
     lone = Lone(me=1)
     lone.run(300, lone.beat(epoch=4))

@@ -166,6 +166,10 @@ def test_a_foreign_holder_is_asked_three_times_over_three_seconds() -> None:
     said = [asked(probing, START + n * SECOND, Sighting(ONE, FOREIGN, True)) for n in range(4)]
     assert said == [Vip.FOREIGN] * 3 + [Vip.FREE]
     probing = both()
+    said = [asked(probing, START + n * SECOND, Sighting(ONE, FOREIGN, True)) for n in (0, 1, 2)]
+    first_ns = probing.foreign_from_ns
+    assert [probing.conflict_ripe(first_ns + ns) for ns in (3 * SECOND - 1, 3 * SECOND)] == [False, True]
+    probing = both()
     asked(probing, START, Sighting(ONE, FOREIGN, True))
     assert asked(probing, START + 3100 * MS, Sighting(ONE, FOREIGN, True)) is Vip.FOREIGN, "two rounds are not three"
 
