@@ -238,6 +238,20 @@ def test_all_groups_of_who_comes_back_from_standby_are_expected_there() -> None:
     assert duo.order(0, "online", A).expect == (("web", A), ("job", A))
 
 
+@pytest.mark.parametrize("what", ["failures-go", "failback-again"])
+def test_a_clear_says_what_it_forgets_where_that_is_all(what: str) -> None:
+    duo = two_groups()
+    engine = duo.boxes[0].engine
+    assert engine is not None
+    group = engine.world.groups["web"]
+    if what == "failures-go":
+        group.members[0].failures = 1
+    else:
+        group.manual = True
+    plan = engine.plan(duo.world.machines[0].now, Order("group-clear", "", "web"))
+    assert [(line.kind, line.subject, line.node, line.code) for line in plan.lines] == [("rule", "web", A, what)]
+
+
 def test_a_clear_forgets_failures_and_tries_alike() -> None:
     duo = in_state("web fails on node1")
     engine = duo.boxes[0].engine

@@ -691,6 +691,14 @@ def test_a_foreign_holder_is_told_when_it_begins_and_again_after_ten_quiet_secon
     assert [seen(third, SECOND), seen(third, SECOND), seen(other, SECOND)] == [1, 0, 1]
 
 
+def test_a_stall_longer_than_a_beat_is_told_with_its_length_and_where() -> None:
+    lone = owner()
+    for ms in (50, 100, 101, 2500):
+        lone.step(Stalled(lone.now - ms * MS, lone.now))
+    told = [(note.about, dict(note.args)["ms"]) for note in lone.out if isinstance(note, Note) and note.code == "stalled"]
+    assert told == [("node1", "101"), ("node1", "2500")]
+
+
 def test_an_owner_whose_card_is_plugged_in_announces_its_address_again() -> None:
     for lone, device, told in ((owner(), "eth0", [VIP]), (owner(), "eth1", []), (standby(), "eth0", [])):
         lone.step(Carrier(device, False))
@@ -735,6 +743,15 @@ def test_an_idle_owner_that_is_cut_off_from_its_control_passes_the_right_on() ->
         lone.run(100, lone.beat(epoch=4))
     assert not lone.group.owner
     assert "token-passed" in lone.codes and lone.said().stand is Stand.RELEASED
+
+
+@pytest.mark.parametrize(("ago_ns", "stops"), [(classic.HEAVY_GRACE_NS - 1, False), (classic.HEAVY_GRACE_NS, True)])
+def test_an_isolated_heavy_group_is_stopped_after_its_grace(ago_ns: int, stops: bool) -> None:
+    lone = owner(Weight.HEAVY)
+    world, group = lone.engine.world, lone.group
+    group.isolated_ns = lone.now - ago_ns
+    classic._isolated(world, group, world.inputs(group, lone.now), lone.now)
+    assert (group.phase is Phase.STOPPING) is stops
 
 
 def test_an_idle_owner_that_is_cut_off_keeps_the_right_while_the_other_is_in_standby() -> None:

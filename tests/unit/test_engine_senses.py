@@ -48,6 +48,17 @@ def test_a_beat_that_waited_in_the_queue_does_not_undo_the_stall_it_waited_for()
     assert peer.state(START + 5951 * MS) is Peer.LOST
 
 
+def test_one_short_stall_counts_whole_and_one_of_a_deadtime_is_not_short() -> None:
+    peer = view()
+    peer.hear(heard(START))
+    peer.stalled(START + 100 * MS, START + 300 * MS)
+    assert peer.lost_at_ns() == START + 300 * MS + LEASE.deadtime_ns
+    for n in (1, 2):  # each awakes it anew
+        to_ns = START + 300 * MS + n * 2 * LEASE.deadtime_ns
+        peer.stalled(to_ns - LEASE.deadtime_ns, to_ns)
+        assert peer.lost_at_ns() == to_ns + LEASE.deadtime_ns
+
+
 def test_short_stalls_in_a_row_lengthen_by_one_deadtime_at_most() -> None:
     peer = view()
     peer.hear(heard(START))
