@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hbcore.engine.beat import Service
-from hbcore.engine.config import GroupDef, Resource, Weight
+from hbcore.engine.config import SECOND, GroupDef, Resource, Weight
 from hbcore.engine.events import Actor, Asked, Facts, GroupFacts
 from hbcore.engine.planner import MAX_TICKETS, Order, Plan
 from hbcore.engine.rules import PIN_S
@@ -207,6 +207,55 @@ def test_an_order_that_cannot_be_met_says_what_is_missing_and_old_tickets_are_fo
     assert set(engine.tickets) >= {2 * MAX_TICKETS - 1} and 0 not in engine.tickets
     last = engine.tickets[2 * MAX_TICKETS - 1]
     assert last.expect == (("job", B),) and last.begun_ns == machine.now
+
+
+@pytest.mark.parametrize(
+    ("asked", "order", "group", "there", "missing"),
+    [
+        (0, ("group-move", "", "web"), "web", {1}, "not-there-yet"),
+        (1, ("group-move", "", "web"), "web", {1}, "not-there-yet"),
+        (0, ("group-stop", "", "web"), "web", set(), "not-stopped-yet"),
+        (1, ("group-stop", "", "web"), "web", set(), "not-stopped-yet"),
+        (0, ("group-stop", "", "job"), "job", set(), "not-stopped-yet"),
+    ],
+)
+def test_an_order_is_done_when_it_is_so(
+    asked: int, order: tuple[str, ...], group: str, there: set[int], missing: str
+) -> None:
+    duo = two_groups()
+    engine = duo.boxes[asked].engine
+    assert engine is not None
+    duo.order(asked, *order)
+    duo.run(0.003)
+    (ticket,) = engine.tickets.values()
+    assert [code for code, _ in ticket.missing] == [missing]
+    so_ns = 0
+    while not ticket.done_ns and duo.now < ticket.begun_ns + 5 * SECOND:
+        if so_ns == 0 and {n for n, groups in enumerate(at(duo)) if group in groups} == there:
+            so_ns = duo.now
+        duo.run(0.001)
+    assert 0 < so_ns <= ticket.done_ns < so_ns + SECOND // 2 and not ticket.missing
+
+
+def test_the_word_that_a_node_is_off_is_kept_for_the_life_that_was_lost() -> None:
+    duo = in_state("node1 off")
+    engine = duo.boxes[1].engine
+    assert engine is not None and not engine.world.peer.fenced
+    for order, fenced in ((("group-stop", "", "job"), False), (("group-start", "", "job"), False), (("fence", A), True)):
+        assert not duo.order(1, *order).refused
+        duo.run(0.1)
+        assert engine.world.peer.fenced is fenced
+    about = [(note.code, note.about) for note in duo.boxes[1].notes if note.code.startswith("asked-")]
+    assert about == [("asked-group-stop", "job"), ("asked-group-start", "job"), ("asked-fence", A)]
+
+
+def test_an_order_with_a_scope_does_that_and_no_more() -> None:
+    duo = two_groups()
+    duo.order(0, "standby", A, "", "local")
+    duo.run(3)
+    engine = duo.boxes[0].engine
+    assert engine is not None
+    assert [(r.kind, r.subject, r.value) for r in engine.world.book.all()] == [("pin", "web", B)]
 
 
 def test_nobody_waits_for_the_word_of_a_node_that_died_before_it_stopped() -> None:

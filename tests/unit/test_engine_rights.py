@@ -30,6 +30,7 @@ from hbcore.engine.effects import (
 from hbcore.engine.engine import Engine
 from hbcore.engine.events import (
     Abandoned,
+    AddressGone,
     Answered,
     Carrier,
     Done,
@@ -49,6 +50,7 @@ from hbcore.engine.events import (
     Wall,
 )  # fmt: skip
 from hbcore.engine.group import CONFLICT_OVER_NS, Group, Phase
+from hbcore.engine.planner import Order, whereabouts
 from hbcore.engine.table import Peer, Vip
 from tests.unit.duo import NAMES, PING, VIP, config
 from tests.unit.notes import assert_fit
@@ -697,6 +699,37 @@ def test_a_stall_longer_than_a_beat_is_told_with_its_length_and_where() -> None:
         lone.step(Stalled(lone.now - ms * MS, lone.now))
     told = [(note.about, dict(note.args)["ms"]) for note in lone.out if isinstance(note, Note) and note.code == "stalled"]
     assert told == [("node1", "101"), ("node1", "2500")]
+
+
+def test_an_address_that_somebody_took_off_is_put_on_again_and_told() -> None:
+    lone = owner()
+    lone.step(AddressGone("192.168.100.77", lone.now))
+    lone.step(AddressGone(VIP, lone.now - SECOND))
+    assert [note.code for note in lone.out if isinstance(note, Note)].count("address-gone") == 1
+    begun = [e.resource.name for e in lone.out if isinstance(e, Run) and e.operation == "start"]
+    assert begun == [VIP, "httpd", VIP] and lone.group.phase is Phase.RUNNING
+    shut = owner()
+    shut.slow = True
+    shut.step(Lapsed("web", shut.now))
+    assert not shut.group.address_gone(VIP, shut.now) and not shut.group.address_gone("", shut.now)
+    assert shut.group.phase is Phase.SHUT
+
+
+def test_a_group_is_where_somebody_who_is_there_holds_it() -> None:
+    lone = Lone(me=1)
+    found = []
+    for stand, mode in ((Stand.NONE, Mode.ONLINE), (Stand.HOLDS, Mode.ONLINE), (Stand.HOLDS, Mode.BYE)):
+        lone.step(lone.beat(stand, 4, mode=mode, state=State.STARTED))
+        found.append(whereabouts(lone.engine.world, lone.group))
+    assert found == ["", "node1", ""]
+    assert whereabouts(owner().engine.world, owner().group) == "node1"
+
+
+def test_what_the_nodes_define_differently_is_not_moved_though_it_may_run() -> None:
+    lone = standby(me=0)
+    lone.run(300, lone.beat(Stand.HOLDS, 4, state=State.STARTED, digest=lone.group.digest + 1))
+    plan = lone.engine.plan(lone.now, Order("takeover"))
+    assert (plan.refused, dict(plan.refused_args)["why"]) == ("cannot-move", "config-differs")
 
 
 def test_an_owner_whose_card_is_plugged_in_announces_its_address_again() -> None:
