@@ -37,6 +37,7 @@ from hbcore.engine.events import (
     Event,
     Facts,
     GroupFacts,
+    Guarded,
     Heard,
     Lapsed,
     Listened,
@@ -261,6 +262,33 @@ def test_a_new_daemon_does_not_compare_with_answers_that_nobody_could_tell_it(
     assert "moving" not in lone.codes
     lone.run(100, lone.beat(epoch=4))
     assert "moving" in lone.codes
+
+
+@pytest.mark.parametrize(("guard", "told", "phase"), [("", "found-shut", Phase.FOUND), ("EPERM", "lapsed", Phase.SHUT)])
+def test_what_runs_after_a_restart_and_lost_its_lease_is_shut_where_nothing_gates_it(
+    guard: str, told: str, phase: Phase
+) -> None:
+    lone = found()
+    lone.step(Guarded(guard))
+    lone.slow = True
+    lone.step(Lapsed("web", lone.now))
+    assert (lone.group.phase, lone.group.lapsed_ns > 0) == (phase, phase is Phase.SHUT)
+    assert [code for code in lone.codes if code in ("found-shut", "lapsed", "lapsed-late")] == [told]
+
+
+def test_a_lapse_before_it_is_known_what_runs_is_taken_up_then() -> None:
+    lone = Lone(slow=True)
+    lone.step(Lapsed("web", lone.now))
+    assert lone.group.phase is Phase.PROBING and "lapsed" not in lone.codes
+    lone.step(*(Done(e.op, Outcome.RUNNING, "", MS) for e in lone.out if isinstance(e, Run)))
+    assert lone.group.phase is Phase.SHUT and lone.codes.count("lapsed") == 1
+
+
+def test_a_lapse_of_the_lease_before_this_one_shuts_nothing() -> None:
+    lone = owner()
+    for before_ns in (1, 0):
+        lone.step(Lapsed("web", lone.group.opened_ns - before_ns))
+        assert (lone.group.phase is Phase.RUNNING) is (before_ns > 0)
 
 
 def test_a_control_that_could_not_answer_yet_isolates_nobody() -> None:
