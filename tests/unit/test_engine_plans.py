@@ -241,7 +241,11 @@ def test_the_word_that_a_node_is_off_is_kept_for_the_life_that_was_lost() -> Non
     duo = in_state("node1 off")
     engine = duo.boxes[1].engine
     assert engine is not None and not engine.world.peer.fenced
-    for order, fenced in ((("group-stop", "", "job"), False), (("group-start", "", "job"), False), (("fence", A), True)):
+    for order, fenced in (
+        (("group-stop", "", "job"), False),
+        (("group-start", "", "job"), False),
+        (("fence", A), True),
+    ):
         assert not duo.order(1, *order).refused
         duo.run(0.1)
         assert engine.world.peer.fenced is fenced

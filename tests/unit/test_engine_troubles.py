@@ -1,0 +1,254 @@
+"""What happens to one node: its own trouble, its network's, and others that have its addresses."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from hbcore.engine import classic, senses
+from hbcore.engine.beat import Mode, Service, Stand, Verdict
+from hbcore.engine.config import MS, SECOND, Weight
+from hbcore.engine.effects import (
+    Announce,
+    Note,
+    Prove,
+    Run,
+)
+from hbcore.engine.events import (
+    AddressGone,
+    Carrier,
+    Facts,
+    GroupFacts,
+    Lapsed,
+    Outcome,
+    Probed,
+    Seen,
+    Stalled,
+    Tick,
+)  # fmt: skip
+from hbcore.engine.group import CONFLICT_OVER_NS, Phase
+from hbcore.engine.table import Peer, Vip
+from tests.unit.duo import PING, VIP
+from tests.unit.lone import BASE, MINE, START, found, owner, resting, standby
+
+# -- own trouble -------------------------------------------------------------------------------------------------------
+
+
+def test_an_own_stall_or_a_carrier_change_begins_the_proofs_anew() -> None:
+    for trouble in (Stalled(START + 4 * SECOND, START + 5 * SECOND), Carrier("eth0", True)):
+        lone = standby()
+        lone.run(300)
+        world = lone.engine.world
+        assert world.controls[PING].steady(lone.now) and lone.group.probing.vip(lone.now) is Vip.FREE
+        senses.lengthen(lone.engine.world, lone.now, lone.now) if isinstance(trouble, Stalled) else lone.step(trouble)
+        assert not world.controls[PING].steady(lone.now) and lone.group.probing.vip(lone.now) is Vip.UNKNOWN
+
+
+def test_a_daemon_that_was_stopped_judges_nobody_on_waking() -> None:
+    lone = standby()
+    lone.now += 3 * SECOND
+    lone.step(Tick())  # before pulse told of anything
+    assert lone.engine.world.peer.state(lone.now) is Peer.ONE_WAY and "peer-lost" not in lone.codes
+
+
+def test_a_round_that_did_not_leave_says_nothing() -> None:
+    lone = standby()
+    lone.run(300)
+    lone.group.probing.forget()
+    number = lone.group.probing.asked or 77
+    lone.group.probing.asked = number
+    lone.step(Probed(number, lone.now - 95 * MS, lone.now, failed=True))
+    assert lone.group.probing.vip(lone.now) is Vip.UNKNOWN
+
+
+def test_a_stall_longer_than_a_beat_is_told_with_its_length_and_where() -> None:
+    lone = owner()
+    for ms in (50, 100, 101, 2500):
+        lone.step(Stalled(lone.now - ms * MS, lone.now))
+    told = [
+        (note.about, dict(note.args)["ms"]) for note in lone.out if isinstance(note, Note) and note.code == "stalled"
+    ]
+    assert told == [("node1", "101"), ("node1", "2500")]
+
+
+def test_an_owner_whose_card_is_plugged_in_announces_its_address_again() -> None:
+    for lone, device, told in ((owner(), "eth0", [VIP]), (owner(), "eth1", []), (standby(), "eth0", [])):
+        lone.step(Carrier(device, False))
+        assert [e for e in lone.engine.step(lone.now, Tick()) if isinstance(e, Announce)] == []
+        effects = lone.step(Carrier(device, True))
+        assert [e.ip for e in effects if isinstance(e, Announce)] == told
+
+
+def test_a_stop_that_fails_is_tried_ten_times_more_a_second_apart_then_blocked() -> None:
+    lone = owner()
+    lone.stop, lone.status = Outcome.FAILED, Outcome.RUNNING
+    lone.engine.world.book.put("run", "web", "stopped", now_s=0)
+    begun = len(lone.out)
+    at: list[int] = []
+    for _ in range(15 * 50):
+        lone.run(20, lone.beat(epoch=4))
+        tried = [e for e in lone.out[begun:] if isinstance(e, Run) and e.operation == "stop"]
+        at += [lone.now] * (len(tried) - len(at))
+        if lone.group.phase is Phase.BLOCKED:
+            break
+    assert len(at) == 11 and lone.codes.count("stop-failed") == 11 and lone.codes.count("stop-blocked") == 1
+    assert all(SECOND <= b - a <= SECOND + 40 * MS for a, b in pairwise(at))
+    lone.run(5000, lone.beat(epoch=4))
+    assert lone.codes.count("stop-blocked") == 1, "said once"
+
+
+def test_an_address_that_somebody_took_off_is_put_on_again_and_told() -> None:
+    lone = owner()
+    lone.step(AddressGone("192.168.100.77", lone.now))
+    lone.step(AddressGone(VIP, lone.now - SECOND))
+    assert [note.code for note in lone.out if isinstance(note, Note)].count("address-gone") == 1
+    begun = [e.resource.name for e in lone.out if isinstance(e, Run) and e.operation == "start"]
+    assert begun == [VIP, "httpd", VIP] and lone.group.phase is Phase.RUNNING
+    shut = owner()
+    shut.slow = True
+    shut.step(Lapsed("web", shut.now))
+    assert not shut.group.address_gone(VIP, shut.now) and not shut.group.address_gone("", shut.now)
+    assert shut.group.phase is Phase.SHUT
+
+
+# -- the control -------------------------------------------------------------------------------------------------------
+
+
+def test_the_peers_machine_proves_the_network_from_when_it_was_asked() -> None:
+    lone = owner()
+    lone.machine = True
+    lone.run(3000)
+    lone.out.clear()
+    while not (proofs := [e for e in lone.out if isinstance(e, Prove)]):
+        lone.run(20)
+    assert [lone.now - e.asked_ns for e in proofs] == [100 * MS]
+
+
+@pytest.mark.parametrize(("asked_ms", "moves_ms"), [(None, 700), (300, 400), (600, 200)])
+def test_a_new_daemon_does_not_compare_with_answers_that_nobody_could_tell_it(
+    asked_ms: int | None, moves_ms: int
+) -> None:
+    """It hears the peer, whose control answers. What pulse knew of its own is known from the beginning."""
+    lone = found(asked_ms)
+    lone.run(moves_ms - 100, lone.beat(epoch=4))
+    assert "moving" not in lone.codes
+    lone.run(100, lone.beat(epoch=4))
+    assert "moving" in lone.codes
+
+
+def test_a_control_that_could_not_answer_yet_isolates_nobody() -> None:
+    lone = found()
+    lone.step(lone.beat(epoch=4, mode=Mode.BYE))
+    lone.run(300)
+    assert lone.group.phase is Phase.FOUND and "isolated" not in lone.codes
+    lone.run(20)
+    assert "isolated" in lone.codes
+
+
+def test_a_gateway_that_is_new_isolates_nobody_either() -> None:
+    lone = owner()
+    lone.run(3000)
+    lone.step(Facts((Service(MINE, "192.168.100.1"),), (GroupFacts("web", "eth0", BASE, "192.168.100.253"),)))
+    lone.run(240)
+    assert lone.group.phase is Phase.RUNNING
+    lone.run(100)
+    assert "isolated" in lone.codes, "but in the end it is a control as any other"
+
+
+def test_only_while_both_are_heard_time_counts_towards_the_suspension() -> None:
+    lone = owner()
+    lone.control = False
+    lone.run(400, lone.beat(epoch=4, control=Verdict.NO))
+    lone.run(600)
+    lone.run(300, lone.beat(epoch=4, control=Verdict.NO))
+    assert lone.engine.world.verdict(lone.group, lone.now) is Verdict.NO
+    lone.run(500, lone.beat(epoch=4, control=Verdict.NO))
+    assert lone.engine.world.verdict(lone.group, lone.now) is Verdict.SUSPENDED
+
+
+def test_one_answer_of_the_peers_control_counts_once() -> None:
+    lone = owner()
+    lone.control = False
+    lone.run(700, lone.beat(epoch=4, control=Verdict.NO))
+    answered = lone.now
+    for ms in (20, 40, 60):
+        lone.now = answered + ms * MS
+        lone.step(lone.beat(epoch=4, age_ms=ms))
+    assert lone.group.phase is Phase.RUNNING and lone.group.peer_control_beats == 1
+    lone.now = answered + 120 * MS
+    lone.step(lone.beat(epoch=4, age_ms=20))
+    assert "moving" in lone.codes and lone.said().stand is Stand.RELEASED
+
+
+@pytest.mark.parametrize(("ago_ns", "stops"), [(classic.HEAVY_GRACE_NS - 1, False), (classic.HEAVY_GRACE_NS, True)])
+def test_an_isolated_heavy_group_is_stopped_after_its_grace(ago_ns: int, stops: bool) -> None:
+    lone = owner(Weight.HEAVY)
+    world, group = lone.engine.world, lone.group
+    group.isolated_ns = lone.now - ago_ns
+    classic._isolated(world, group, world.inputs(group, lone.now), lone.now)
+    assert (group.phase is Phase.STOPPING) is stops
+
+
+def test_an_idle_owner_that_is_cut_off_from_its_control_passes_the_right_on() -> None:
+    lone = resting()
+    lone.control = False
+    for _ in range(10):
+        lone.run(100, lone.beat(epoch=4))
+    assert not lone.group.owner
+    assert "token-passed" in lone.codes and lone.said().stand is Stand.RELEASED
+
+
+def test_an_idle_owner_that_is_cut_off_keeps_the_right_while_the_other_is_in_standby() -> None:
+    lone = resting()
+    lone.control = False
+    for _ in range(20):
+        lone.run(100, lone.beat(epoch=4, mode=Mode.STANDBY))
+    assert lone.group.row == "O3" and lone.group.owner
+
+
+@pytest.mark.parametrize(("stopped", "ago", "passes"), [(True, 0, True), (True, 1, False), (False, 0, False)])
+def test_a_right_is_not_passed_on_twice_in_two_deadtimes(stopped: bool, ago: int, passes: bool) -> None:
+    lone = resting() if stopped else owner()
+    lone.group.passed_ns = lone.now - 2 * lone.engine.world.lease.deadtime_ns + ago
+    classic._pass_on(lone.engine.world, lone.group, "isolated-handover", lone.now)
+    assert lone.group.owner is not passes
+    assert [dict(n.args) for n in lone.group.notes] == [
+        {"group": "web", "to": "node2", "why": "isolated-handover"}
+    ] * passes
+
+
+# -- others ------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_started_beside_an_answer() -> None:
+    lone = resting()
+    lone.vip = True
+    lone.run(2000)
+    lone.engine.world.book.put("run", "web", "", now_s=0)
+    lone.run(1000)
+    assert lone.group.owner and lone.group.phase is Phase.IDLE
+    lone.vip = False
+    lone.run(1000)
+    assert lone.group.phase.value == "running"
+
+
+def test_an_answer_of_the_peer_after_its_release_stops_and_alarms() -> None:
+    lone = owner()
+    lone.vip = True
+    lone.run(2500, lone.beat(epoch=4))
+    assert "peer-answers" in lone.codes
+
+
+def test_a_foreign_holder_is_told_when_it_begins_and_again_after_ten_quiet_seconds() -> None:
+    lone = owner()
+    other, third = b"\x02\0\0\0\0\7", b"\x02\0\0\0\0\x08"
+
+    def seen(mac: bytes, after_ns: int) -> int:
+        lone.now += after_ns
+        before = lone.codes.count("vip-conflict")
+        lone.step(Seen("eth0", VIP, mac, "announce", lone.now))
+        return lone.codes.count("vip-conflict") - before
+
+    assert [seen(other, ns) for ns in (0, SECOND, CONFLICT_OVER_NS - 1, CONFLICT_OVER_NS)] == [1, 0, 0, 1]
+    assert [seen(third, SECOND), seen(third, SECOND), seen(other, SECOND)] == [1, 0, 1]
