@@ -20,6 +20,7 @@ from hbcore.engine.events import (
 )  # fmt: skip
 from hbcore.engine.group import Phase
 from hbcore.engine.table import Peer
+from tests.unit.duo import VIP
 from tests.unit.lone import Lone, found, owner, shut
 
 
@@ -64,6 +65,7 @@ def test_what_runs_after_a_restart_and_lost_its_lease_is_shut_where_nothing_gate
     lone.step(Lapsed("web", lone.now))
     assert (lone.group.phase, lone.group.lapsed_ns > 0) == (phase, phase is Phase.SHUT)
     assert [code for code in lone.codes if code in ("found-shut", "lapsed", "lapsed-late")] == [told]
+    assert (lone.group.licence == "found") is (phase is Phase.SHUT)
 
 
 def test_a_lapse_before_it_is_known_what_runs_is_taken_up_then() -> None:
@@ -72,6 +74,22 @@ def test_a_lapse_before_it_is_known_what_runs_is_taken_up_then() -> None:
     assert lone.group.phase.value == "probing" and "lapsed" not in lone.codes
     lone.step(*(Done(e.op, Outcome.RUNNING, "", MS) for e in lone.out if isinstance(e, Run)))
     assert lone.group.phase is Phase.SHUT and lone.codes.count("lapsed") == 1
+
+
+def test_a_lapse_while_it_stops_is_the_reason_from_then_on_and_its_addresses_go_first() -> None:
+    lone = owner()
+    lone.slow = True
+    lone.engine.world.book.put("run", "web", "stopped", now_s=0)
+    lone.run(100, lone.beat(epoch=4))
+    stops = [e.resource.name for e in lone.out if isinstance(e, Run) and e.operation == "stop"]
+    assert (lone.group.phase, lone.group.why[0], stops) == (Phase.STOPPING, "stopped-by-operator", ["httpd"])
+    for _ in range(2):
+        lone.step(Lapsed("web", lone.now))
+    stops = [e.resource.name for e in lone.out if isinstance(e, Run) and e.operation == "stop"]
+    assert (lone.group.why[0], stops, lone.codes.count("lapsed")) == ("lapsed", ["httpd", VIP], 1)
+    other = owner()
+    other.step(Lapsed("web", other.now, True))
+    assert "lapsed-late" in other.codes and "lapsed" not in other.codes
 
 
 def test_what_pulse_gave_away_is_no_longer_mine() -> None:

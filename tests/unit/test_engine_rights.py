@@ -191,9 +191,11 @@ def test_a_machine_that_was_not_asked_yet_is_unknown() -> None:
 
 def claiming() -> Lone:
     lone = standby()
-    while lone.group.phase is not Phase.CLAIMING:
+    for _ in range(500):
+        if lone.group.phase is Phase.CLAIMING:
+            return lone
         lone.run(20)
-    return lone
+    raise AssertionError("it claims nothing")
 
 
 def test_intent_is_said_for_two_beats() -> None:
