@@ -9,9 +9,9 @@ import pytest
 from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Stand, Words
 from hbcore.engine.config import MS, SECOND, Timing
 from hbcore.engine.effects import Held, Hold, Prove, Say
-from hbcore.engine.events import Abandoned, Answered, Lapsed, Listened, Stalled
-from hbcore.engine.heart import Class, Heart
-from hbcore.engine.lease import Evidence, lease_of, renewed_until
+from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Listened, Stalled
+from hbcore.engine.heart import LIVES_KEPT, SENT_KEPT, Class, Heart
+from hbcore.engine.lease import GONE_NS, HUNG_NS, Evidence, lease_of, renewed_until
 from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeOff, Tell
 
@@ -59,7 +59,74 @@ def test_order_copies_and_repeats() -> None:
     assert one.hear("eth0", START, beat(4))[0] is Class.REPLAYED
     assert one.hear("eth0", START, replace(beat(9), frame=replace(beat(9).frame, node=0)))[0] is Class.OWN
     assert one.hear("eth0", START, beat(100))[0] is Class.ACCEPTED
-    assert one.hear("eth1", START, beat(80))[0] is Class.REPLAYED, "another link may lag, but not that far"
+    assert one.hear("eth1", START, beat(89))[0] is Class.REPLAYED, "another link may lag by two deadtimes, not more"
+    assert one.hear("eth1", START, beat(90))[0] is Class.REPEAT
+
+
+def test_what_the_daemon_is_told_of_a_beat() -> None:
+    one = heart()
+    one.timer(START)
+    for link, echo, echoed_ns, repeat in (("eth0", 1, START, False), ("eth1", 1, START, True), ("eth0", 99, 0, False)):
+        told = one.hear(link, START + MS, beat(5 + (echo > 1), echo=echo))[1]
+        assert told is not None and isinstance(told.event, Heard)
+        assert (told.event.link, told.event.echo_sent_ns, told.event.repeat) == (link, echoed_ns, repeat)
+
+
+def test_a_beat_that_comes_again_by_another_link_does_not_undo_a_farewell() -> None:
+    """Only the peer's absence makes a neighbour proof enough."""
+    for words in (WORDS, replace(WORDS, mode=Mode.BYE)):
+        one = heart()
+        one.obey(START, Hold((HELD,)))
+        one.hear("eth0", START, beat(5, words=words))
+        one.hear("eth1", START, beat(5, words=WORDS))
+        one.obey(START, Prove("web", "neighbour", START + 200 * MS))
+        out = run(one, START, START + 400 * MS)
+        lapsed = [e for _, e in out if isinstance(e, Tell) and isinstance(e.event, Lapsed)]
+        assert bool(lapsed) is (words is WORDS)
+
+
+def test_the_last_lives_and_the_last_own_beats_are_remembered_and_no_more() -> None:
+    one = heart()
+    for n in range(LIVES_KEPT):
+        assert one.hear("eth0", START, beat(1, key=(50 + n, 0)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START + SECOND, beat(2, key=(50, 0)))[0] is Class.REPLAYED, "the oldest of them"
+    assert one.hear("eth0", START + SECOND, beat(1, key=(50 + LIVES_KEPT, 0)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START + 2 * SECOND, beat(2, key=(50, 0)))[0] is Class.ACCEPTED, "it was forgotten"
+    assert len(one._lives) == LIVES_KEPT
+    for n in range(SENT_KEPT + 1):
+        one.say_bye(START + n * MS)
+    ages = [one.hear("eth0", START + 3 * SECOND, beat(n, key=(50, 0), echo=n - 3))[1] for n in (4, 5, SENT_KEPT + 4)]
+    sent = [tell.event.echo_sent_ns for tell in ages if tell is not None and isinstance(tell.event, Heard)]
+    assert sent == [0, START + MS, START + SENT_KEPT * MS]
+
+
+def test_what_the_next_beat_says_of_the_peers_beat_and_of_the_daemon() -> None:
+    one = heart()
+    one.hear("eth0", START, beat(5))
+    for after_ns, age_us, engine_ms in ((37 * MS, 37_000, 37), (4999 * SECOND, 2**32 - 1, 65535), (-MS, 0, 0)):
+        (sent,) = one.say_bye(START + after_ns)
+        assert isinstance(sent, Send)
+        frame = sent.beat.frame
+        assert (frame.your_nonce, frame.echo_seq, frame.echo_age_us) == (PEERS, 5, age_us)
+        assert sent.beat.words.engine_age_ms == engine_ms
+
+
+def test_who_wants_to_prove_itself_is_echoed_with_what_was_heard_of_it() -> None:
+    one = heart()
+    one.hear("eth0", START, beat(7, your=0))
+    (sent,) = one.say_bye(START + 20 * MS)
+    assert isinstance(sent, Send)
+    frame = sent.beat.frame
+    assert (frame.your_nonce, frame.echo_seq, frame.echo_age_us) == (PEERS, 7, 20_000)
+
+
+def test_a_life_that_ended_is_not_echoed_again() -> None:
+    one = heart()
+    one.hear("eth0", START, beat(5, key=(50, 0)))
+    one.hear("eth0", START, Beat(Frame(ID, 1, 51, 0, 1, 3333, NONCE), WORDS))
+    one.hear("eth0", START + SECOND, beat(6, key=(50, 0), your=0))
+    sent = [e.beat.frame.your_nonce for n in range(4) for e in one.say_bye(START + SECOND) if isinstance(e, Send)]
+    assert sent == [3333] * 4
 
 
 def test_a_restart_of_the_peer_is_taken_at_once_and_its_old_life_never_again() -> None:
@@ -74,8 +141,16 @@ def test_a_restart_of_the_peer_is_taken_at_once_and_its_old_life_never_again() -
 def test_a_reinstalled_peer_with_a_lower_incarnation_waits_until_the_old_one_is_silent() -> None:
     one = heart()
     assert one.hear("eth0", START, beat(500, key=(50, 0)))[0] is Class.ACCEPTED
-    assert one.hear("eth0", START + 100 * MS, beat(1, key=(3, 0)))[0] is Class.REPLAYED
-    assert one.hear("eth0", START + 600 * MS, beat(2, key=(3, 0)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START + 500 * MS - 1, beat(1, key=(3, 0)))[0] is Class.REPLAYED
+    assert one.hear("eth0", START + 500 * MS, beat(2, key=(3, 0)))[0] is Class.ACCEPTED
+
+
+def test_two_lives_of_one_second_are_told_apart_and_the_second_waits_likewise() -> None:
+    one = heart()
+    assert one.hear("eth0", START, beat(500))[0] is Class.ACCEPTED
+    twin = Beat(Frame(ID, 1, 50, 0, 1, PEERS + 1, NONCE), WORDS)
+    assert one.hear("eth0", START + 100 * MS, twin)[0] is Class.REPLAYED
+    assert one.hear("eth0", START + 500 * MS, twin)[0] is Class.ACCEPTED
 
 
 def test_everything_recorded_before_my_restart_is_void_after_it() -> None:
@@ -107,6 +182,16 @@ def test_beats_come_once_a_keepalive_and_pings_too() -> None:
     assert 9 <= sum(isinstance(e, AskPing) for e in out) <= 11
     seqs = [e.beat.frame.seq for e in out if isinstance(e, Send)]
     assert seqs == sorted(set(seqs))
+
+
+def test_what_was_missed_is_not_made_up_for() -> None:
+    one = heart()
+    assert [type(e) for e in one.timer(START)] == [Send, AskPing]
+    assert one.next_deadline(START) == START + 100 * MS
+    assert [type(e) for e in one.timer(START + 180 * MS)] == [Send, Tell, AskPing]
+    assert one.next_deadline(START + 180 * MS) == START + 230 * MS
+    assert [type(e) for e in one.timer(START + 230 * MS)] == [Send, Tell, AskPing]
+    assert one.next_deadline(START + 230 * MS) == START + 330 * MS
 
 
 def test_a_gateway_that_is_found_later_is_asked_from_then_on() -> None:
@@ -175,6 +260,24 @@ def test_an_own_stall_is_told_and_lapses_what_was_held() -> None:
     assert [type(e) for e in told] == [Stalled, Lapsed, Listened]
 
 
+def test_who_comes_a_keepalive_late_did_not_stand_still() -> None:
+    for late_ns in (100 * MS, 100 * MS + 1):
+        one = heart()
+        one.timer(START)
+        told = [e.event for e in one.timer(START + 100 * MS + late_ns) if isinstance(e, Tell)]
+        assert [e for e in told if isinstance(e, Stalled)] == [Stalled(START + 100 * MS, START + 200 * MS + 1)] * (
+            late_ns > 100 * MS
+        )
+
+
+def test_a_stall_and_the_end_of_the_vouching_are_both_told() -> None:
+    one = heart()
+    one.daemon_went(START)
+    run(one, START, START + 100 * MS)
+    told = [type(e.event) for e in one.timer(START + 2 * SECOND) if isinstance(e, Tell)]
+    assert told == [Stalled, Abandoned, Listened]
+
+
 def test_to_a_new_daemon_silence_counts_from_the_end_of_an_own_stall() -> None:
     one = heart()
     run(one, START, START + 100 * MS)
@@ -238,6 +341,20 @@ def test_a_daemon_that_hangs_is_vouched_for_five_seconds() -> None:
     assert START + 5 * SECOND <= at <= START + 5 * SECOND + 20 * MS
 
 
+def test_the_vouching_ends_on_the_nanosecond() -> None:
+    one = heart()
+    assert one.vouches(START + HUNG_NS - 1) and not one.vouches(START + HUNG_NS)
+    one.daemon_went(START)
+    assert one.vouches(START + GONE_NS - 1) and not one.vouches(START + GONE_NS)
+
+
+def test_a_silent_daemon_does_not_live_on_by_a_stall() -> None:
+    one = heart()
+    run(one, START, START + 4000 * MS)
+    one.timer(START + 6000 * MS)
+    assert one.vouches(START + 6850 * MS) and not one.vouches(START + 7000 * MS)
+
+
 def test_an_own_stop_is_not_the_daemons_silence() -> None:
     one = heart()
     run(one, START, START + 100 * MS)
@@ -291,6 +408,8 @@ def test_each_farewell_is_one_beat_more_of_what_was_said_last() -> None:
 def test_it_never_beats_without_a_daemon_that_spoke() -> None:
     one = Heart(me=0, cluster=ID, incarnation=1, generation=0, nonce=1, timing=Timing(), pings=(), now_ns=START)
     assert not [e for _, e in run(one, START, START + SECOND) if isinstance(e, Send)]
+    one.obey(START + SECOND, Say(WORDS))
+    assert not [e for _, e in run(one, START + SECOND, START + 2 * SECOND) if isinstance(e, Send)], "nor before it came"
 
 
 def test_the_arithmetic_of_safety_1() -> None:
