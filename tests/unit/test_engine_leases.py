@@ -12,8 +12,8 @@ from hbcore.engine.effects import Held, Hold, Say
 from hbcore.engine.events import Guarded, Lapsed
 from hbcore.engine.heart import Heart
 from hbcore.engine.lease import lease_of
-from hbcore.engine.leases import Answer, Leases, Swap, Ticket, renewal
-from hbcore.engine.pulse_effects import PulseEffect, Rebuild, Renew, Shut, TakeOff, Tell
+from hbcore.engine.leases import REFRESH_NS, Answer, Leases, Swap, Ticket, renewal
+from hbcore.engine.pulse_effects import PulseEffect, Rebuild, Refresh, Renew, Shut, TakeOff, Tell
 
 LEASE = lease_of(Timing())
 START = 1000 * SECOND
@@ -56,6 +56,60 @@ def test_a_new_right_opens_the_gate_once_and_proofs_keep_it_open() -> None:
     leases.answered(START + MS, Renew("web", START + 300 * MS, True), Answer.DONE)
     assert renew(leases, START + 60 * MS, START + 40 * MS) == [], "half a beat is not worth a transaction"
     assert renew(leases, START + 120 * MS, START + 100 * MS) == [Renew("web", START + 400 * MS, False)]
+
+
+def test_half_a_beat_is_worth_a_transaction() -> None:
+    leases = kept()
+    leases.answered(START + MS, Renew("web", START + 300 * MS, True), Answer.DONE)
+    assert renew(leases, START + 60 * MS, START + 50 * MS - 1) == []
+    assert renew(leases, START + 60 * MS, START + 50 * MS) == [Renew("web", START + 350 * MS, False)]
+
+
+def test_the_same_right_named_again_is_the_same_lease() -> None:
+    leases = kept(replace(WEB, gated=False))
+    for at in (0, 100, 200):
+        leases.hold(START + at * MS, (replace(WEB, gated=False),))
+    assert leases.next_ns() == [START + 300 * MS + 1]
+    assert [type(e) for e in renew(leases, START + 301 * MS)] == [Tell, TakeOff] and leases.next_ns() == []
+    late = Leases(LEASE, grace_ns=LEASE.lease_ns, guard="")
+    late.hold(START + 100 * MS, (WEB,))
+    assert late.next_ns() == [START + 300 * MS + 1], "from when the right was given, not from when it was named"
+
+
+def test_each_of_several_groups_has_its_own_lease() -> None:
+    """One that lapsed before, one that lapses, and two that go on, in each order."""
+    names = ("gone", "going", "one", "two")
+    for order in (names, names[::-1]):
+        leases = Leases(LEASE, grace_ns=LEASE.lease_ns, guard="")
+        leases.hold(START, tuple(replace(WEB, group=name, control=name, word=n) for n, name in enumerate(order)))
+        asked = dict.fromkeys(("one", "two"), START + 280 * MS)
+        leases.answered(START + 100 * MS, Renew("gone", START + 300 * MS, False), Answer.LAPSED)
+        out = leases.renew(START + 301 * MS, 0, asked, left=False)
+        told = [e.event.group for e in out if isinstance(e, Tell) and isinstance(e.event, Lapsed)]
+        renewed = [e.group for e in out if isinstance(e, Renew)]
+        assert told == ["going"] and renewed == [name for name in order if name in asked]
+        assert [e.groups for e in out if isinstance(e, TakeOff)] == [("going",)]
+
+
+def test_only_a_light_groups_second_layer_is_refreshed_and_not_more_often_than_need_be() -> None:
+    for light in (True, False):
+        leases = kept(replace(WEB, light=light, gated=False, control=""))
+        at = [ns for ns in range(START, START + 5 * SECOND, 50 * MS)
+              if any(isinstance(e, Refresh) for e in leases.renew(ns, 0, {}, left=False))]  # fmt: skip
+        assert at == [START + n * REFRESH_NS for n in range(5 * SECOND // REFRESH_NS)] * light
+    leases = kept(replace(WEB, control=""))
+    due = (START, START + REFRESH_NS - 1, START + REFRESH_NS)
+    for ns in range(START, START + REFRESH_NS, 50 * MS):
+        leases.renew(ns, 0, {}, left=False)
+    assert not any(isinstance(e, Refresh) for e in leases.renew(due[1], 0, {}, left=False))
+    assert any(isinstance(e, Refresh) for e in leases.renew(due[2], 0, {}, left=False))
+
+
+def test_a_renewal_that_failed_changes_nothing() -> None:
+    leases = kept()
+    asked = Renew("web", START + 300 * MS, True)
+    assert leases.answered(START + MS, asked, Answer.FAILED) == []
+    assert renew(leases, START + 2 * MS, START) == [asked]
 
 
 def test_what_was_found_running_is_kept_and_never_opened() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from hbcore.engine.beat import Beat, Frame, Verdict, Words
 from hbcore.engine.config import MS, SECOND, Timing
 from hbcore.engine.events import Heard, Probed, Sighting
-from hbcore.engine.isolation import Control
+from hbcore.engine.isolation import ALONE_NS, Control
 from hbcore.engine.lease import lease_of
 from hbcore.engine.peer import PeerView
 from hbcore.engine.probing import Probing
@@ -78,6 +78,18 @@ def test_the_operators_word_holds_for_one_incarnation_until_it_is_heard() -> Non
     assert peer.hear(heard(START + 2 * SECOND, incarnation=6)) and not peer.fenced
 
 
+def test_who_is_two_beats_late_is_late_and_two_way_counts_from_its_beginning() -> None:
+    peer = view()
+    assert peer.two_way_for_ns(START) == 0
+    for n in (0, 1, 2):
+        peer.hear(heard(START + n * 100 * MS))
+    assert [peer.late(START + 400 * MS - 1), peer.late(START + 400 * MS)] == [False, True]
+    assert peer.two_way_for_ns(START + 450 * MS) == 450 * MS
+    assert peer.two_way_for_ns(START + 500 * MS) == 0, "it is one-way by now"
+    peer.hear(heard(START + 510 * MS))
+    assert peer.two_way_for_ns(START + 550 * MS) == 40 * MS
+
+
 # -- the control -------------------------------------------------------------------------------------------------------
 
 
@@ -110,6 +122,41 @@ def test_the_veto_is_suspended_after_a_deadtime_of_both_without_control_until_it
     control.answered(START + 980 * MS, START + 981 * MS)
     assert control.verdict(START + 990 * MS) is Verdict.OK
     assert control.verdict(START + 1400 * MS) is Verdict.NO, "it was not suspended for ever"
+
+
+def test_an_answer_shows_how_long_it_took_and_a_gap_of_a_lease_is_a_break() -> None:
+    control = Control("gw", LEASE, 0, steady_from_ns=START)
+    control.answered(START + 10 * MS, START + 13 * MS)
+    assert control.rtt_ns == 3 * MS
+    for gap_ns, begins_ns in (
+        (LEASE.lease_ns, START + 10 * MS),
+        (LEASE.lease_ns + 1, START + 610 * MS + 1),
+    ):
+        sent_ns = control.asked_ns + gap_ns
+        control.answered(sent_ns, sent_ns + MS)
+        assert control.steady_from_ns == begins_ns
+
+
+def test_who_alone_is_not_answered_for_longer_than_arp_takes_is_at_fault() -> None:
+    control = Control("gw", LEASE, 0)
+    control.answered(START, START + MS)
+    for at in (400, 900):
+        control.compare(START + at * MS, Verdict.NO)
+    assert control.verdict(START + 900 * MS) is Verdict.SUSPENDED
+    control.compare(START + SECOND, Verdict.OK)
+    control.compare(START + SECOND + ALONE_NS - 1, Verdict.OK)
+    assert control.verdict(START + SECOND + ALONE_NS) is Verdict.SUSPENDED
+    control.compare(START + SECOND + ALONE_NS, Verdict.OK)
+    assert control.verdict(START + SECOND + ALONE_NS) is Verdict.NO
+    again = Control("gw", LEASE, 0, suspended=True)
+    for second in range(1, 10):  # now the one, now the other
+        again.compare(START + second * SECOND, Verdict.OK if second % 2 else Verdict.SUSPENDED)
+    assert again.suspended
+    again.answered(START + 10 * SECOND, START + 10 * SECOND)
+    again.suspended = True  # as if both had lost it again
+    again.compare(START + 10 * SECOND, Verdict.OK)
+    again.compare(START + 10 * SECOND + ALONE_NS, Verdict.OK)
+    assert again.suspended, "while it answered me, the peer was not alone"
 
 
 def test_while_the_peer_reaches_it_nothing_is_suspended() -> None:
@@ -155,6 +202,58 @@ def test_a_round_of_long_ago_says_nothing() -> None:
     assert asked(probing, START) is Vip.FREE
     assert probing.vip(START + 395 * MS) is Vip.FREE
     assert probing.vip(START + 396 * MS) is Vip.UNKNOWN
+
+
+def test_after_a_veto_the_silence_counts_from_the_first_silent_round_to_the_nanosecond() -> None:
+    for short_ns, still in ((1, Vip.PEER), (0, Vip.FREE)):
+        probing = both()
+        asked(probing, START, Sighting(ONE, PEERS, True))
+        assert asked(probing, START + 100 * MS) is Vip.PEER
+        last_ns = START + 100 * MS + LEASE.deadtime_ns - 95 * MS - short_ns
+        assert asked(probing, last_ns) is still
+
+
+def test_the_machine_is_known_by_its_base_address_and_its_mac() -> None:
+    probing = both()
+    probing.bases = ("192.168.100.2",)
+    for ip, mac, learned, answers in (
+        ("192.168.100.2", PEERS, (PEERS,), True), ("192.168.100.2", FOREIGN, (PEERS,), False),
+        (ONE, PEERS, (PEERS,), False), ("192.168.100.2", FOREIGN, (), True), (ONE, FOREIGN, (), False),
+    ):  # fmt: skip
+        asked(probing, START, Sighting(ip, mac, True), learned=learned)
+        assert probing.machine is answers, (ip, mac, learned)
+
+
+def test_rounds_in_which_it_should_have_answered_are_counted_and_an_answer_is_kept() -> None:
+    probing = both()
+    for n, (expected, answers) in enumerate(
+        [(True, False), (True, False), (False, False), (True, True), (True, False)]
+    ):
+        found = (Sighting(ONE, PEERS, True),) * answers
+        probing.take(Probed(1, START + n, START + n + 1, found), (PEERS,), (OWN,), veto=False, expected=expected)
+        assert probing.next_ns == START + n + 100 * MS
+    assert probing.expected_rounds == 4 and probing.peer_ever_answered
+
+
+def test_a_veto_that_holds_is_asked_about_once_a_second() -> None:
+    probing = both()
+    asked(probing, START, Sighting(ONE, PEERS, True))
+    probing.slow_down(START + 95 * MS)
+    assert probing.next_ns == START + SECOND
+    asked(probing, START + SECOND)
+    probing.slow_down(START + SECOND + 95 * MS)
+    assert probing.next_ns == START + 1100 * MS, "silence is measured closely"
+    other = both()
+    asked(other, START, Sighting(ONE, PEERS, True), lost=False)
+    other.slow_down(START + 95 * MS)
+    assert other.next_ns == START + 100 * MS, "no veto, no pace"
+
+
+def test_four_foreign_hosts_are_named_at_most() -> None:
+    probing = both()
+    macs = [bytes((2, 0, 0, 0, 9, n)) for n in range(6)]
+    asked(probing, START, *(Sighting(ONE, mac, True) for mac in reversed(macs)))
+    assert probing.foreign_macs == tuple(macs[:4])
 
 
 def test_after_a_veto_the_address_must_be_silent_for_a_deadtime() -> None:
