@@ -45,9 +45,9 @@ KNOWN = Stored(peer_macs=(PEERS,), peer_bases=(BASE,))
 
 
 class Lone:
-    """`control`: the ping node answers; `vip`, `machine`: what a probe finds; `status`, `stop`: what comes of these.
+    """`control`: the ping node answers; `vip`, `machine`: what a probe finds.
 
-    `slow`: Run and Persist stay unanswered. `asked_ms`: so long ago the ping node was last asked and answered.
+    `status`, `start`, `stop`: what comes of these. `slow`: Run and Persist stay unanswered. `asked_ms`: so long ago the ping node was last asked and answered.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Lone:
         self.config = config(weight, bare=bare)
         self.now = START
         self.control, self.vip, self.machine, self.slow = True, False, False, slow
-        self.status, self.stop = status, Outcome.OK
+        self.status, self.start, self.stop = status, Outcome.OK, Outcome.OK
         self.out: list[Effect] = []
         self._seq = 0
         self._probes: list[tuple[int, Probe]] = []
@@ -86,7 +86,7 @@ class Lone:
                 assert_fit(note, self.engine.world.me, self.config)
         for effect in [] if self.slow else effects:
             if isinstance(effect, Run):
-                came = {"status": self.status, "stop": self.stop}.get(effect.operation, Outcome.OK)
+                came = {"status": self.status, "start": self.start, "stop": self.stop}.get(effect.operation, Outcome.OK)
                 self.step(Done(effect.op, came, "", MS))
             elif isinstance(effect, Persist):
                 self.step(Persisted(effect.number))

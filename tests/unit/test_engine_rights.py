@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hbcore.engine import classic
+from hbcore.engine import classic, speech, tokens
 from hbcore.engine.beat import Mode, Stand, State, Verdict
 from hbcore.engine.config import MS, SECOND, Weight
 from hbcore.engine.effects import (
@@ -29,10 +29,11 @@ from hbcore.engine.events import (
     Tick,
 )  # fmt: skip
 from hbcore.engine.group import Phase
+from hbcore.engine.placement import damped
 from hbcore.engine.planner import Order, whereabouts
 from hbcore.engine.table import Peer
 from tests.unit.duo import PING, VIP
-from tests.unit.lone import KNOWN, PEERS, Lone, owner, resting, standby
+from tests.unit.lone import KNOWN, PEERS, START, Lone, owner, resting, standby
 
 # -- epochs ------------------------------------------------------------------------------------------------------------
 
@@ -129,6 +130,52 @@ def test_of_two_equal_rights_the_less_preferred_waits_for_the_others_word() -> N
         lone = Lone(stored=mine, me=me)
         lone.run(40, lone.beat(epoch=4))
         assert lone.group.owner is owns
+    assert lone.group.licence == "stored"
+    for n in range(14):  # a beat each 20 ms: until they span three keepalives
+        lone.run(20, lone.beat(epoch=4))
+        assert lone.group.owner is (n >= 13)
+
+
+@pytest.mark.parametrize(
+    ("stand", "me", "epoch", "again"),
+    [
+        (Stand.NONE, 0, 4, True), (Stand.NONE, 0, 3, False), (Stand.NONE, 1, 5, True), (Stand.RELEASED, 0, 5, False),
+        (Stand.RELEASED, 1, 4, True), (Stand.RELEASED, 1, 3, False), (Stand.HOLDS, 1, 5, False),
+        (Stand.CLAIMS, 1, 5, False),
+    ],
+)  # fmt: skip
+def test_a_release_that_can_never_be_taken_is_made_again_by_one_of_the_two(
+    stand: Stand, me: int, epoch: int, again: bool
+) -> None:
+    lone = Lone(me=me)
+    lone.step(lone.beat(stand, epoch))
+    lone.group.token.epoch = 4
+    word = lone.engine.world.peer.word(lone.group.number)
+    assert word is not None
+    assert tokens._stale_release(lone.engine.world, lone.group, word) is again
+
+
+def test_a_lease_is_held_from_when_its_right_was_given_and_by_what_proves_it() -> None:
+    lone = owner()
+    world, group = lone.engine.world, lone.group
+    (held,) = speech.held(world)
+    assert (held.control, held.alone, held.opened_ns) == (PING, False, group.opened_ns) and group.opened_ns > START
+    world.controls[PING].suspended = True
+    assert speech.held(world)[0].alone
+    world.controls[PING].suspended = False
+    group.settled = True
+    assert speech.held(world)[0].alone
+    group.settled, world.peer.left = False, True
+    assert speech.held(world)[0].alone
+    assert speech.held(Lone(status=Outcome.RUNNING).engine.world)[0].opened_ns == 0, "found: it is only kept"
+
+
+def test_three_failbacks_in_ten_minutes_are_enough() -> None:
+    lone = Lone()
+    now_s = lone.engine.world.unix_s(lone.now)
+    for ago, enough in (((1, 2, 599), True), ((1, 2, 600), False), ((1, 2), False)):
+        lone.group.failbacks = tuple(now_s - s for s in ago)
+        assert damped(lone.engine.world, lone.group, lone.now) is enough
 
 
 # -- the disk ----------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from hbcore.engine.events import (
     Carrier,
     Facts,
     GroupFacts,
+    Guarded,
     Lapsed,
     Outcome,
     Probed,
@@ -30,7 +31,7 @@ from hbcore.engine.events import (
 from hbcore.engine.group import CONFLICT_OVER_NS, Phase
 from hbcore.engine.table import Peer, Vip
 from tests.unit.duo import PING, VIP
-from tests.unit.lone import BASE, MINE, START, found, owner, resting, standby
+from tests.unit.lone import BASE, MINE, START, Lone, found, owner, resting, standby
 
 # -- own trouble -------------------------------------------------------------------------------------------------------
 
@@ -96,6 +97,25 @@ def test_a_stop_that_fails_is_tried_ten_times_more_a_second_apart_then_blocked()
     assert all(SECOND <= b - a <= SECOND + 40 * MS for a, b in pairwise(at))
     lone.run(5000, lone.beat(epoch=4))
     assert lone.codes.count("stop-blocked") == 1, "said once"
+
+
+def test_the_guard_is_told_lost_missing_and_restored_once_each_and_where() -> None:
+    lone = Lone()
+    for trouble in ("", "lost", "EPERM", "lost", "", ""):
+        lone.step(Guarded(trouble))
+    told = [(note.code, note.about) for note in lone.out if isinstance(note, Note) and note.code.startswith("guard")]
+    assert told == [(f"guard-{what}", "node1") for what in ("lost", "none", "lost", "restored")]
+
+
+def test_a_start_that_fails_is_told_counted_and_given_to_the_other() -> None:
+    lone = Lone()
+    lone.start = Outcome.FAILED
+    lone.run(200, lone.beat(Stand.RELEASED, 4))
+    lone.run(300, lone.beat(epoch=4))
+    assert [m.failures for m in lone.group.members] == [1, 0] and lone.group.failed and not lone.group.owner
+    assert lone.codes.count("start-failed") == 1 and lone.said().stand is Stand.RELEASED
+    code, args = lone.group.why
+    assert (code, dict(args)["resource"]) == ("start-failed", VIP)
 
 
 def test_an_address_that_somebody_took_off_is_put_on_again_and_told() -> None:
@@ -176,7 +196,10 @@ def test_one_answer_of_the_peers_control_counts_once() -> None:
         lone.now = answered + ms * MS
         lone.step(lone.beat(epoch=4, age_ms=ms))
     assert lone.group.phase is Phase.RUNNING and lone.group.peer_control_beats == 1
-    lone.now = answered + 120 * MS
+    lone.now = answered + 69 * MS
+    lone.step(lone.beat(epoch=4, age_ms=20))
+    assert lone.group.peer_control_beats == 1, "half a beat later is another"
+    lone.now = answered + 70 * MS
     lone.step(lone.beat(epoch=4, age_ms=20))
     assert "moving" in lone.codes and lone.said().stand is Stand.RELEASED
 
