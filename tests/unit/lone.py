@@ -47,7 +47,8 @@ KNOWN = Stored(peer_macs=(PEERS,), peer_bases=(BASE,))
 class Lone:
     """`control`: the ping node answers; `vip`, `machine`: what a probe finds.
 
-    `status`, `start`, `stop`: what comes of these. `slow`: Run and Persist stay unanswered. `asked_ms`: so long ago the ping node was last asked and answered.
+    `status`, `start`, `stop`: what comes of these. `slow`: Run and Persist stay unanswered. `asked_ms`: so long ago the
+    ping node was last asked and answered.
     """
 
     def __init__(
