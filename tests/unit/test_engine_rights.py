@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hbcore.engine import classic, speech, tokens
+from hbcore.engine import speech, tokens
 from hbcore.engine.beat import Mode, Stand, State, Verdict
 from hbcore.engine.config import MS, SECOND, Weight
 from hbcore.engine.effects import (
@@ -19,18 +19,13 @@ from hbcore.engine.effects import (
 )
 from hbcore.engine.events import (
     Abandoned,
-    Answered,
     Done,
     Lapsed,
-    Listened,
     Outcome,
     Seen,
     Stalled,
-    Tick,
 )  # fmt: skip
 from hbcore.engine.group import Phase
-from hbcore.engine.placement import damped
-from hbcore.engine.planner import Order, whereabouts
 from hbcore.engine.table import Peer
 from tests.unit.duo import PING, VIP
 from tests.unit.lone import KNOWN, PEERS, START, Lone, owner, resting, standby
@@ -170,12 +165,28 @@ def test_a_lease_is_held_from_when_its_right_was_given_and_by_what_proves_it() -
     assert speech.held(Lone(status=Outcome.RUNNING).engine.world)[0].opened_ns == 0, "found: it is only kept"
 
 
-def test_three_failbacks_in_ten_minutes_are_enough() -> None:
-    lone = Lone()
-    now_s = lone.engine.world.unix_s(lone.now)
-    for ago, enough in (((1, 2, 599), True), ((1, 2, 600), False), ((1, 2), False)):
-        lone.group.failbacks = tuple(now_s - s for s in ago)
-        assert damped(lone.engine.world, lone.group, lone.now) is enough
+def test_who_leaves_gives_away_also_what_it_never_knew() -> None:
+    for groups, epoch in ((True, 5), (False, 5)):
+        lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4),)))
+        given = lone.beat(Stand.NONE, 4, mode=Mode.BYE)
+        if not groups:
+            given = replace(given, beat=replace(given.beat, words=replace(given.beat.words, groups=())))
+        lone.step(given)
+        assert (lone.group.owner, lone.group.token.epoch, lone.group.licence) == (True, epoch, "bye")
+    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4),)))
+    lone.run(100, lone.beat(Stand.RELEASED, 9))
+    assert (lone.group.owner, lone.group.token.epoch, lone.group.licence) == (True, 9, "release")
+
+
+@pytest.mark.parametrize(("epoch", "yields"), [(3, False), (4, True), (5, True)])
+def test_what_was_found_running_yields_to_who_holds_it_by_no_older_right(epoch: int, yields: bool) -> None:
+    mine = replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),))
+    lone = Lone(stored=mine, status=Outcome.RUNNING)
+    lone.slow = True
+    lone.step(lone.beat(Stand.HOLDS, epoch, state=State.STARTED))
+    assert (lone.codes.count("yielded"), lone.group.phase is Phase.STOPPING) == (yields, yields)
+    if yields:
+        assert (lone.group.why[0], lone.group.token.epoch, lone.group.token.mine) == ("yielded", epoch, False)
 
 
 # -- the disk ----------------------------------------------------------------------------------------------------------
@@ -411,33 +422,3 @@ def test_the_one_who_keeps_it_announces_it_again() -> None:
     assert "both-hold" in lone.codes
     lone.run(100, lone.beat(epoch=4))
     assert Announce("eth0", VIP) in lone.out
-
-
-def test_a_group_is_where_somebody_who_is_there_holds_it() -> None:
-    lone = Lone(me=1)
-    found = []
-    for stand, mode in ((Stand.NONE, Mode.ONLINE), (Stand.HOLDS, Mode.ONLINE), (Stand.HOLDS, Mode.BYE)):
-        lone.step(lone.beat(stand, 4, mode=mode, state=State.STARTED))
-        found.append(whereabouts(lone.engine.world, lone.group))
-    assert found == ["", "node1", ""]
-    assert whereabouts(owner().engine.world, owner().group) == "node1"
-
-
-def test_what_the_nodes_define_differently_is_not_moved_though_it_may_run() -> None:
-    lone = standby(me=0)
-    lone.run(300, lone.beat(Stand.HOLDS, 4, state=State.STARTED, digest=lone.group.digest + 1))
-    plan = lone.engine.plan(lone.now, Order("takeover"))
-    assert (plan.refused, dict(plan.refused_args)["why"]) == ("cannot-move", "config-differs")
-
-
-def test_who_lost_the_other_and_has_not_asked_yet_says_so() -> None:
-    lone = Lone(me=1)
-    lone.run(300, lone.beat(epoch=4))
-    lone._probes = []
-    said = []
-    for _ in range(100):
-        lone.now += 20 * MS
-        lone._probes = []  # no round comes back
-        lone.step(Listened(lone.now), Answered(PING, lone.now - MS, lone.now), Tick())
-        said.append(classic.why_not(lone.engine.world, lone.group, lone.now))
-    assert list(dict.fromkeys(said)) == ["", "one-way", "probing"]

@@ -1,0 +1,125 @@
+"""Where a group may be and where it is: what stands against a node, each thing on its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hbcore.engine import classic
+from hbcore.engine.beat import Mode, Stand, State, Verdict
+from hbcore.engine.config import MS
+from hbcore.engine.events import (
+    Answered,
+    Listened,
+    Tick,
+)  # fmt: skip
+from hbcore.engine.placement import damped
+from hbcore.engine.planner import Order, whereabouts
+from tests.unit.duo import PING
+from tests.unit.lone import Lone, owner, standby
+
+OBSTACLES = (
+    "",
+    "leaving",
+    "stopped-by-operator",
+    "standby-here",
+    "start-failed-here",
+    "script-missing",
+    "config-differs",
+)
+
+
+@pytest.mark.parametrize("code", OBSTACLES)
+def test_each_thing_that_keeps_a_group_from_this_node_is_named_alone(code: str) -> None:
+    lone = Lone()
+    lone.step(lone.beat(digest=7 if code == "config-differs" else None))
+    world, group = lone.engine.world, lone.group
+    world.leaving, group.failed = code == "leaving", code == "start-failed-here"
+    if code == "stopped-by-operator":
+        world.book.put("run", "web", "stopped", now_s=0)
+    elif code == "standby-here":
+        world.book.put("mode", "node1", "standby", now_s=0)
+    elif code == "script-missing":
+        group.facts = replace(group.facts, problem=code)
+    assert list(world._obstacles_here(group, lone.now)) == [code] * bool(code)
+    if code == "config-differs":
+        group.agreed = group.written
+        assert list(world._obstacles_here(group, lone.now)) == [], "what both had last may be taken over"
+
+
+@pytest.mark.parametrize(
+    ("heard", "codes"),
+    [
+        ({}, []),
+        ({"mode": Mode.BYE}, ["peer-left", "peer-not-ready"]),
+        ({"two_way": False}, ["peer-not-two-way"]),
+        ({"mode": Mode.STANDBY}, ["peer-standby"]),
+        ({"mode": Mode.LEAVING}, ["peer-not-ready"]),
+        ({"digest": 7}, ["config-differs"]),
+        ({"control": Verdict.NO}, ["peer-isolated"]),
+        ({"ready": False}, ["peer-not-ready"]),
+        ({"ready": False, "mode": Mode.STANDBY}, ["peer-standby"]),
+        ({"failed": True}, ["start-failed-peer"]),
+        ({"groups": ()}, ["config-differs"]),
+    ],
+)
+def test_each_thing_that_keeps_a_group_from_the_other_node_is_named_alone(
+    heard: dict[str, Any], codes: list[str]
+) -> None:
+    lone = Lone()
+    given = lone.beat(**{name: heard[name] for name in heard if name in ("mode", "two_way", "digest", "control")})
+    words = given.beat.words
+    told = {name: heard[name] for name in heard if name in ("ready", "failed")}
+    groups = heard.get("groups", tuple(replace(word, **told) for word in words.groups))
+    lone.step(replace(given, beat=replace(given.beat, words=replace(words, groups=groups))))
+    lone.step(Answered(PING, lone.now - MS, lone.now))
+    assert list(lone.engine.world._obstacles_there(lone.group, lone.now)) == codes
+    lone.run(1000)
+    assert lone.engine.world.cannot_peer(lone.group, lone.now) == ("peer-left" if "peer-left" in codes else "peer-lost")
+
+
+def test_a_standby_that_was_ordered_here_counts_before_the_other_says_it() -> None:
+    lone = Lone()
+    lone.step(lone.beat())
+    lone.engine.world.book.put("mode", "node2", "standby", now_s=0)
+    assert list(lone.engine.world._obstacles_there(lone.group, lone.now)) == ["peer-standby"]
+
+
+def test_three_failbacks_in_ten_minutes_are_enough() -> None:
+    lone = Lone()
+    now_s = lone.engine.world.unix_s(lone.now)
+    for ago, enough in (((1, 2, 599), True), ((1, 2, 600), False), ((1, 2), False)):
+        lone.group.failbacks = tuple(now_s - s for s in ago)
+        assert damped(lone.engine.world, lone.group, lone.now) is enough
+
+
+def test_a_group_is_where_somebody_who_is_there_holds_it() -> None:
+    lone = Lone(me=1)
+    found = []
+    for stand, mode in ((Stand.NONE, Mode.ONLINE), (Stand.HOLDS, Mode.ONLINE), (Stand.HOLDS, Mode.BYE)):
+        lone.step(lone.beat(stand, 4, mode=mode, state=State.STARTED))
+        found.append(whereabouts(lone.engine.world, lone.group))
+    assert found == ["", "node1", ""]
+    assert whereabouts(owner().engine.world, owner().group) == "node1"
+
+
+def test_what_the_nodes_define_differently_is_not_moved_though_it_may_run() -> None:
+    lone = standby(me=0)
+    lone.run(300, lone.beat(Stand.HOLDS, 4, state=State.STARTED, digest=lone.group.digest + 1))
+    plan = lone.engine.plan(lone.now, Order("takeover"))
+    assert (plan.refused, dict(plan.refused_args)["why"]) == ("cannot-move", "config-differs")
+
+
+def test_who_lost_the_other_and_has_not_asked_yet_says_so() -> None:
+    lone = Lone(me=1)
+    lone.run(300, lone.beat(epoch=4))
+    lone._probes = []
+    said = []
+    for _ in range(100):
+        lone.now += 20 * MS
+        lone._probes = []  # no round comes back
+        lone.step(Listened(lone.now), Answered(PING, lone.now - MS, lone.now), Tick())
+        said.append(classic.why_not(lone.engine.world, lone.group, lone.now))
+    assert list(dict.fromkeys(said)) == ["", "one-way", "probing"]
