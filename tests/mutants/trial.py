@@ -23,8 +23,8 @@ import pytest
 
 TESTS = tuple(
     f"tests.unit.test_{name}"
-    for name in ("engine_rights", "engine_placement", "engine_lapses", "engine_troubles", "engine_leases", "engine_senses",
-                 "engine_stories", "engine_heart", "heart_hostile", "engine_table")
+    for name in ("engine_rights", "engine_placement", "engine_lapses", "engine_troubles", "engine_leases",
+                 "engine_senses", "engine_stories", "engine_heart", "heart_hostile", "engine_table")
 )  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
