@@ -32,7 +32,7 @@ mutants: ## takes each rule of safety.md away in turn and says which check notic
 	@scripts/setup test
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-mutmut: ## every small change of the engine: what notices, and docs/mutmut.md of what nothing does (an hour; goes on)
+mutmut: ## every small change of the engine: what notices, and docs/mutmut.md of what nothing does (hours; goes on)
 	@scripts/setup test
 	@PATH=$(CURDIR)/$(BIN):$$PATH mutmut run --max-children 2 $(ARGS)
 	@$(BIN)/python -m tests.mutants.survivors

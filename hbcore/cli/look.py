@@ -139,7 +139,7 @@ def _states(status: Status) -> dict[tuple[str, str], str]:
 
 def check(args: argparse.Namespace) -> int:
     """Exit 1 where there is an error; warnings and notes are only shown. PATH may be one file of the directory."""
-    from hbcore.cli.preflight import as_json, examine, render
+    from hbcore.cli.preflight import as_json, examine, failed, render
     from hbcore.formats.load import PARTS
 
     path = Path(args.path)
@@ -156,4 +156,4 @@ def check(args: argparse.Namespace) -> int:
             put_json(item)
     else:
         put_lines(render(found) or [say("check-good", path=path)])
-    return 1 if any(problem.severity == "error" for problem in found) else 0
+    return 1 if failed(found) else 0

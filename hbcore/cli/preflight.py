@@ -58,17 +58,18 @@ def examine(config_dir: Path, node: str | None = None, *, here: bool = True, pro
         me = (node or os.uname().nodename).lower()
         if here and me in config.nodes:
             problems += (*_network(config, proc), *_scheduling(config))
-            if not _failed(problems):
+            if not failed(problems):
                 problems += _unguarded(config)
         elif here:
             elsewhere = Findings("ha.cf")
             elsewhere.note(0, "node-elsewhere", node=me)
             problems += elsewhere.close()
     problems.sort(key=lambda p: (p.where.file, p.where.line))
-    return Examined(None if _failed(problems) else config, loaded.keys, scripts, tuple(problems))
+    return Examined(None if failed(problems) else config, loaded.keys, scripts, tuple(problems))
 
 
-def _failed(problems: Iterable[Problem]) -> bool:
+def failed(problems: Iterable[Problem]) -> bool:
+    """One of them is an error."""
     return any(p.severity is Severity.ERROR for p in problems)
 
 

@@ -74,6 +74,10 @@ class Lone:
     def codes(self) -> list[str]:
         return [e.code for e in self.out if isinstance(e, Note)]
 
+    def ran(self, operation: str) -> list[str]:
+        """The resources on which it was begun, in order."""
+        return [e.resource.name for e in self.out if isinstance(e, Run) and e.operation == operation]
+
     def said(self) -> GroupWord:
         """What the newest beat says."""
         return [e for e in self.out if isinstance(e, Say)][-1].words.groups[0]

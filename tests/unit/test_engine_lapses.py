@@ -81,12 +81,10 @@ def test_a_lapse_while_it_stops_is_the_reason_from_then_on_and_its_addresses_go_
     lone.slow = True
     lone.engine.world.book.put("run", "web", "stopped", now_s=0)
     lone.run(100, lone.beat(epoch=4))
-    stops = [e.resource.name for e in lone.out if isinstance(e, Run) and e.operation == "stop"]
-    assert (lone.group.phase, lone.group.why[0], stops) == (Phase.STOPPING, "stopped-by-operator", ["httpd"])
+    assert (lone.group.phase, lone.group.why[0], lone.ran("stop")) == (Phase.STOPPING, "stopped-by-operator", ["httpd"])
     for _ in range(2):
         lone.step(Lapsed("web", lone.now))
-    stops = [e.resource.name for e in lone.out if isinstance(e, Run) and e.operation == "stop"]
-    assert (lone.group.why[0], stops, lone.codes.count("lapsed")) == ("lapsed", ["httpd", VIP], 1)
+    assert (lone.group.why[0], lone.ran("stop"), lone.codes.count("lapsed")) == ("lapsed", ["httpd", VIP], 1)
     other = owner()
     other.step(Lapsed("web", other.now, True))
     assert "lapsed-late" in other.codes and "lapsed" not in other.codes

@@ -122,9 +122,8 @@ def test_an_address_that_somebody_took_off_is_put_on_again_and_told() -> None:
     lone = owner()
     lone.step(AddressGone("192.168.100.77", lone.now))
     lone.step(AddressGone(VIP, lone.now - SECOND))
-    assert [note.code for note in lone.out if isinstance(note, Note)].count("address-gone") == 1
-    begun = [e.resource.name for e in lone.out if isinstance(e, Run) and e.operation == "start"]
-    assert begun == [VIP, "httpd", VIP] and lone.group.phase is Phase.RUNNING
+    assert lone.codes.count("address-gone") == 1
+    assert lone.ran("start") == [VIP, "httpd", VIP] and lone.group.phase is Phase.RUNNING
     shut = owner()
     shut.slow = True
     shut.step(Lapsed("web", shut.now))
