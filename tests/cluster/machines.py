@@ -144,6 +144,7 @@ class Machines:
 
     def __init__(self, names: Sequence[str], place: Path, address: str, environment: Mapping[str, str] = {}) -> None:
         self._names, self._place = list(names), place
+        self._preloaded = place / "uml_registers.so"
         self._environment = dict(environment)
         self._pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in names]
         self._guests: dict[str, subprocess.Popen[bytes]] = {}
@@ -157,6 +158,9 @@ class Machines:
         return self._place / name
 
     def __enter__(self) -> Self:
+        self._place.mkdir(parents=True, exist_ok=True)
+        source = Path(__file__).with_name("uml_registers.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", self._preloaded, source], check=True)
         for number, name in enumerate(self._names):
             self._start(number, name)
         self.wire.start()
@@ -193,14 +197,15 @@ class Machines:
         with (folder / "console").open("wb") as console:
             self._guests[name] = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, pass_fds=(fd,),
-                env={**os.environ, "TMPDIR": "/dev/shm"}, start_new_session=True,
+                env={**os.environ, "TMPDIR": "/dev/shm", "LD_PRELOAD": str(self._preloaded)}, start_new_session=True,
             )  # fmt: skip
         os.close(fd)
 
     def _await(self, name: str, file: str, seconds: float) -> Path:
         path, end = self.folder(name) / file, time.monotonic() + seconds
         while not path.exists():
-            assert self._guests[name].poll() is None, f"{name} ended by itself"
+            status = self._guests[name].poll()
+            assert status is None, f"{name} ended by itself: {status}"
             assert time.monotonic() < end, f"{name}: no {file} within {seconds} s"
             time.sleep(0.02)
         return path

@@ -64,7 +64,7 @@ def served(m: Machines, by: str, seconds: float) -> None:
     until(now, seconds)
 
 
-@pytest.mark.needs("linux.uml")
+@pytest.mark.needs("linux.uml", "cc")
 def test_a_clock_that_jumps_moves_nothing(two: Machines) -> None:
     begun = time.monotonic()
     for name in ("one", "two"):
