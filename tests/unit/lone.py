@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Service, Stand, State, Verdict, Words
-from hbcore.engine.config import MS, SECOND, Weight
+from hbcore.engine.config import MS, SECOND, Resource, Weight
 from hbcore.engine.effects import (
     Effect,
     Note,
@@ -48,19 +48,21 @@ class Lone:
     """`control`: the ping node answers; `vip`, `machine`: what a probe finds.
 
     `status`, `start`, `stop`: what comes of these. `slow`: Run and Persist stay unanswered. `asked_ms`: so long ago the
-    ping node was last asked and answered.
+    ping node was last asked and answered. `more`: what the group has besides.
     """
 
     def __init__(
         self, weight: Weight = Weight.LIGHT, stored: Stored = KNOWN, me: int = 0, *, slow: bool = False,
-        status: Outcome = Outcome.STOPPED, bare: bool = False, asked_ms: int | None = None,
+        status: Outcome = Outcome.STOPPED, bare: bool = False, asked_ms: int | None = None, more: tuple[Resource, ...] = (),
     ) -> None:  # fmt: skip
         self.config = config(weight, bare=bare)
+        (group,) = self.config.groups
+        self.config = replace(self.config, groups=(replace(group, resources=group.resources + more),))
         self.now = START
         self.control, self.vip, self.machine, self.slow = True, False, False, slow
         self.status, self.start, self.stop = status, Outcome.OK, Outcome.OK
         self.out: list[Effect] = []
-        self._seq = 0
+        self._seq = self._ops = 0
         self._probes: list[tuple[int, Probe]] = []
         asked = {} if asked_ms is None else {PING: START - asked_ms * MS}
         self.engine = Engine(self.config, NAMES[me], stored, START, asked_ns=asked)
@@ -86,6 +88,10 @@ class Lone:
         """And what scripts and the disk answer to it."""
         effects = self.engine.step(self.now, *events)
         self.out += effects
+        for effect in effects:
+            if isinstance(effect, Run):
+                self._ops += 1
+                assert effect.op == self._ops, "each has a number of its own, in order"
         for note in effects:
             if isinstance(note, Note):
                 assert_fit(note, self.engine.world.me, self.config)
@@ -132,9 +138,9 @@ class Lone:
         return Probed(probe.probe, begun_ns, self.now, tuple(Sighting(ip, PEERS, True) for ip in found))
 
 
-def owner(weight: Weight = Weight.LIGHT, me: int = 0, *, bare: bool = False) -> Lone:
+def owner(weight: Weight = Weight.LIGHT, me: int = 0, *, bare: bool = False, more: tuple[Resource, ...] = ()) -> Lone:
     """It took the group from a peer that left it to it, and runs it with epoch 4."""
-    lone = Lone(weight, me=me, bare=bare)
+    lone = Lone(weight, me=me, bare=bare, more=more)
     lone.run(200, lone.beat(Stand.RELEASED, 4))
     lone.run(2000, lone.beat(epoch=4))
     assert lone.group.owner and lone.group.phase is Phase.RUNNING and lone.group.token.epoch == 4

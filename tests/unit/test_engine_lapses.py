@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hbcore.engine.beat import Stand
-from hbcore.engine.config import MS, Weight
+from hbcore.engine.config import MS, Address, Resource, Weight
 from hbcore.engine.effects import (
     Hold,
     Note,
@@ -88,6 +88,16 @@ def test_a_lapse_while_it_stops_is_the_reason_from_then_on_and_its_addresses_go_
     other = owner()
     other.step(Lapsed("web", other.now, True))
     assert "lapsed-late" in other.codes and "lapsed" not in other.codes
+
+
+def test_two_addresses_go_at_once_and_each_is_asked_after_a_stop_that_failed() -> None:
+    second = Resource("second", "address", "192.168.100.101", (), Address("192.168.100.101", 24, "eth0"))
+    lone = owner(more=(second,))
+    lone.out.clear()
+    lone.stop, lone.status = Outcome.FAILED, Outcome.RUNNING
+    lone.step(Lapsed("web", lone.now))
+    lone.run(20)
+    assert (lone.ran("stop")[:2], lone.ran("status")[:2]) == ([VIP, "second"], [VIP, "second"])
 
 
 def test_what_pulse_gave_away_is_no_longer_mine() -> None:

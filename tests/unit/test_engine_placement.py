@@ -9,14 +9,16 @@ import pytest
 
 from hbcore.engine import classic
 from hbcore.engine.beat import Mode, Stand, State, Verdict
-from hbcore.engine.config import MS
+from hbcore.engine.config import MS, Weight
 from hbcore.engine.events import (
     Answered,
     Listened,
+    Outcome,
     Tick,
 )  # fmt: skip
-from hbcore.engine.placement import damped
+from hbcore.engine.placement import damped, place
 from hbcore.engine.planner import Order, whereabouts
+from hbcore.engine.table import Peer
 from tests.unit.duo import PING
 from tests.unit.lone import Lone, owner, standby
 
@@ -95,6 +97,56 @@ def test_three_failbacks_in_ten_minutes_are_enough() -> None:
         assert damped(lone.engine.world, lone.group, lone.now) is enough
 
 
+def away(ms: int = 3000) -> Lone:
+    """It runs on the node that is not its home, which could take it since then."""
+    lone = Lone(me=1)
+    lone.run(200, lone.beat(Stand.RELEASED, 4))
+    lone.run(400, lone.beat(epoch=4))
+    since_ns = lone.now - ms * MS
+    lone.group.peer_can_since_ns = lone.engine.world.peer.two_way_since_ns = since_ns
+    return lone
+
+
+def placed(lone: Lone) -> tuple[str | None, str]:
+    found = place(lone.engine.world, lone.group, lone.now)
+    return found.node, found.code
+
+
+def test_a_group_goes_home_unless_something_is_named() -> None:
+    assert placed(owner()) == ("node1", ""), "it is at home"
+    assert placed(away()) == ("node1", "failback")
+    lone = away()
+    lone.group.manual = True
+    assert placed(lone) == ("node2", "failback-damped")
+    lone.engine.world.config = replace(lone.config, auto_failback=False)
+    assert placed(lone) == ("node2", "failback-off")
+    lone.engine.world.book.put("pin", "web", "node2", now_s=0)
+    assert placed(lone) == ("node2", "pinned")
+    lone.engine.world.book.put("pin", "web", "node1", now_s=0)
+    assert placed(lone) == ("node1", "pinned")
+    lone.step(lone.beat(epoch=4, mode=Mode.LEAVING))
+    assert placed(lone) == ("node2", "peer-not-ready"), "it is pinned there and cannot be"
+    lone.engine.world.book.put("mode", "node2", "standby", now_s=0)
+    assert placed(lone) == ("node2", "peer-not-ready"), "it could be nowhere"
+    lone.step(lone.beat(epoch=4))
+    assert placed(lone) == ("node1", "standby-here")
+    lone.engine.world.book.put("run", "web", "stopped", now_s=0)
+    assert placed(lone) == (None, "stopped-by-operator")
+
+
+@pytest.mark.parametrize("ms", [999, 1000])
+@pytest.mark.parametrize("which", ["can", "heard"])
+def test_home_is_able_for_two_deadtimes_and_heard_all_the_time(which: str, ms: int) -> None:
+    lone = away()
+    if which == "can":
+        lone.group.peer_can_since_ns = lone.now - ms * MS
+    else:
+        lone.engine.world.peer.two_way_since_ns = lone.now - ms * MS
+    assert placed(lone)[1] == ("failback" if ms == 1000 else "failback-waits")
+    lone.group.peer_can_since_ns = 0
+    assert placed(lone)[1] == "failback-waits"
+
+
 def test_a_group_is_where_somebody_who_is_there_holds_it() -> None:
     lone = Lone(me=1)
     found = []
@@ -110,6 +162,16 @@ def test_what_the_nodes_define_differently_is_not_moved_though_it_may_run() -> N
     lone.run(300, lone.beat(Stand.HOLDS, 4, state=State.STARTED, digest=lone.group.digest + 1))
     plan = lone.engine.plan(lone.now, Order("takeover"))
     assert (plan.refused, dict(plan.refused_args)["why"]) == ("cannot-move", "config-differs")
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_machine_of_who_left_counts_where_there_is_no_address_to_ask_for(bare: bool) -> None:
+    lone = Lone(Weight.HEAVY, bare=bare, status=Outcome.UNKNOWN)  # else it had taken it at once
+    lone.machine = True
+    lone.run(200, lone.beat(mode=Mode.BYE))
+    lone.run(700)
+    i = lone.engine.world.inputs(lone.group, lone.now)
+    assert (i.peer, i.machine) == (Peer.LOST, bare)
 
 
 def test_who_lost_the_other_and_has_not_asked_yet_says_so() -> None:

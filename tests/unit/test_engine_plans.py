@@ -17,7 +17,7 @@ import pytest
 from hbcore.engine.beat import Service
 from hbcore.engine.config import SECOND, GroupDef, Resource, Weight
 from hbcore.engine.events import Actor, Asked, Facts, GroupFacts
-from hbcore.engine.planner import MAX_TICKETS, Order, Plan
+from hbcore.engine.planner import MAX_TICKETS, Line, Order, Plan
 from hbcore.engine.rules import PIN_S
 from tests.unit.duo import NAMES, PING, Duo, config
 
@@ -302,7 +302,7 @@ def test_a_clear_says_what_it_forgets_where_that_is_all(what: str) -> None:
     else:
         group.manual = True
     plan = engine.plan(duo.world.machines[0].now, Order("group-clear", "", "web"))
-    assert [(line.kind, line.subject, line.node, line.code) for line in plan.lines] == [("rule", "web", A, what)]
+    assert plan.lines == (Line("rule", "web", A, "", -1, what),)
 
 
 def test_a_clear_forgets_failures_and_tries_alike() -> None:

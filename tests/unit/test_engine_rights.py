@@ -256,6 +256,14 @@ def claiming() -> Lone:
     raise AssertionError("it claims nothing")
 
 
+def test_a_claim_takes_back_the_pin_to_who_is_gone() -> None:
+    lone = standby()
+    lone.engine.world.book.put("pin", "web", "node1", now_s=0)
+    lone.run(1500)
+    rule = lone.engine.world.book.get("pin", "web")
+    assert lone.group.owner and rule is not None and (rule.value, rule.by) == ("", "node2")
+
+
 def test_intent_is_said_for_two_beats() -> None:
     lone = claiming()
     begun = lone.now
@@ -387,7 +395,7 @@ def test_a_start_that_comes_too_late_is_given_up() -> None:
     lone.step(Done(start.op, Outcome.LATE))
     lone.run(100, lone.beat(epoch=5))
     assert not [e for e in lone.out if isinstance(e, Run) and e.operation == "start"]
-    assert lone.said().stand is Stand.RELEASED
+    assert lone.said().stand is Stand.RELEASED and lone.group.why == ("start-too-late", (("resource", VIP),))
 
 
 # -- hand-overs --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -93,7 +95,8 @@ def test_a_stop_that_fails_is_tried_ten_times_more_a_second_apart_then_blocked()
         at += [lone.now] * (len(tried) - len(at))
         if lone.group.phase is Phase.BLOCKED:
             break
-    assert len(at) == 11 and lone.codes.count("stop-failed") == 11 and lone.codes.count("stop-blocked") == 1
+    assert len(at) == 11 == lone.group.members[1].failures
+    assert lone.codes.count("stop-failed") == 11 and lone.codes.count("stop-blocked") == 1
     assert all(SECOND <= b - a <= SECOND + 40 * MS for a, b in pairwise(at))
     lone.run(5000, lone.beat(epoch=4))
     assert lone.codes.count("stop-blocked") == 1, "said once"
@@ -201,6 +204,16 @@ def test_one_answer_of_the_peers_control_counts_once() -> None:
     lone.now = answered + 70 * MS
     lone.step(lone.beat(epoch=4, age_ms=20))
     assert "moving" in lone.codes and lone.said().stand is Stand.RELEASED
+
+
+def test_a_group_without_a_control_does_not_hide_the_others() -> None:
+    lone = owner()
+    other = deepcopy(lone.group)
+    other.facts = replace(other.facts, control="")
+    lone.engine.world.groups = {"aside": other, **lone.engine.world.groups}
+    lone.group.peer_control_beats = 2
+    lone.step(lone.beat(epoch=4, control=Verdict.NO))
+    assert (other.peer_control_beats, lone.group.peer_control_beats) == (0, 0)
 
 
 @pytest.mark.parametrize(("ago_ns", "stops"), [(classic.HEAVY_GRACE_NS - 1, False), (classic.HEAVY_GRACE_NS, True)])
