@@ -53,7 +53,8 @@ class Lone:
 
     def __init__(
         self, weight: Weight = Weight.LIGHT, stored: Stored = KNOWN, me: int = 0, *, slow: bool = False,
-        status: Outcome = Outcome.STOPPED, bare: bool = False, asked_ms: int | None = None, more: tuple[Resource, ...] = (),
+        status: Outcome = Outcome.STOPPED, bare: bool = False, asked_ms: int | None = None,
+        more: tuple[Resource, ...] = (),
     ) -> None:  # fmt: skip
         self.config = config(weight, bare=bare)
         (group,) = self.config.groups
