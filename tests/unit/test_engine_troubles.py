@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from hbcore.engine import classic, senses
-from hbcore.engine.beat import Mode, Service, Stand, Verdict
+from hbcore.engine.beat import Mode, Service, Stand, State, Verdict
 from hbcore.engine.config import MS, SECOND, Weight
 from hbcore.engine.effects import (
     Announce,
@@ -20,11 +20,14 @@ from hbcore.engine.effects import (
 from hbcore.engine.events import (
     AddressGone,
     Carrier,
+    Done,
+    Event,
     Facts,
     GroupFacts,
     Guarded,
     Lapsed,
     Outcome,
+    Persisted,
     Probed,
     Seen,
     Stalled,
@@ -132,6 +135,46 @@ def test_an_address_that_somebody_took_off_is_put_on_again_and_told() -> None:
     shut.step(Lapsed("web", shut.now))
     assert not shut.group.address_gone(VIP, shut.now) and not shut.group.address_gone("", shut.now)
     assert shut.group.phase is Phase.SHUT
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def told(lone: Lone, *events: Event) -> list[tuple[str, dict[str, str], str]]:
+    return [(n.code, dict(n.args), n.about) for n in lone.step(*events) if isinstance(n, Note)]
+
+
+def test_a_disk_that_refuses_is_told() -> None:
+    assert told(owner(), Persisted(1, "ENOSPC")) == [("persist-failed", {"error": "ENOSPC"}, "")]
+
+
+def test_a_restart_of_the_peer_is_told_once() -> None:
+    lone = owner()
+    assert told(lone, lone.beat(epoch=4, incarnation=6)) == [("peer-restarted", {"node": "node2"}, "node2")]
+    assert told(lone, lone.beat(epoch=4, incarnation=6)) == []
+
+
+def test_configurations_that_differ_are_told_when_it_begins_and_ends() -> None:
+    lone = owner()
+    same = lone.beat(epoch=4)
+    other, none = (
+        replace(same, beat=replace(same.beat, words=replace(same.beat.words, config=digest))) for digest in (1, 0)
+    )
+    codes = [[code for code, _, _ in told(lone, beat)] for beat in (same, other, other, same, other, none)]
+    assert codes == [[], ["config-differs-now"], [], ["config-agrees"], ["config-differs-now"], ["config-agrees"]]
+    assert told(lone, other) == [("config-differs-now", {"node": "node2"}, "")]
+
+
+def test_two_owners_are_told_when_it_begins_and_ends() -> None:
+    lone = owner()
+    holds, none = lone.beat(Stand.HOLDS, 3, state=State.STARTED), lone.beat(epoch=3)
+    codes = [[code for code, _, _ in told(lone, beat)] for beat in (holds, holds, none, none)]
+    assert codes == [["both-hold"], [], ["contest-over"], []] and lone.group.owner
+
+
+def test_a_status_that_says_nothing_is_told_with_the_resource() -> None:
+    (first, *_) = told(Lone(slow=True), Done(1, Outcome.UNKNOWN, "no answer"))
+    assert first == ("status-unknown", {"group": "web", "resource": VIP, "detail": "no answer"}, "web")
 
 
 # -- the control -------------------------------------------------------------------------------------------------------
