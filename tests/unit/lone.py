@@ -5,6 +5,7 @@ Owns the names these tests use. Scripts and the disk answer at once, unless told
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Service, Stand, State, Verdict, Words
@@ -63,7 +64,8 @@ class Lone:
         self.control, self.vip, self.machine, self.slow = True, False, False, slow
         self.status, self.start, self.stop = status, Outcome.OK, Outcome.OK
         self.out: list[Effect] = []
-        self._seq = self._ops = 0
+        self._seq = 0
+        self._numbers: Counter[type[Effect]] = Counter()
         self._probes: list[tuple[int, Probe]] = []
         asked = {} if asked_ms is None else {PING: START - asked_ms * MS}
         self.engine = Engine(self.config, NAMES[me], stored, START, asked_ns=asked)
@@ -90,9 +92,10 @@ class Lone:
         effects = self.engine.step(self.now, *events)
         self.out += effects
         for effect in effects:
-            if isinstance(effect, Run):
-                self._ops += 1
-                assert effect.op == self._ops, "each has a number of its own, in order"
+            match effect:
+                case Run(number) | Persist(number) | Probe(number):
+                    self._numbers[type(effect)] += 1
+                    assert number == self._numbers[type(effect)], "each has a number of its own, in order"
         for note in effects:
             if isinstance(note, Note):
                 assert_fit(note, self.engine.world.me, self.config)

@@ -1,0 +1,132 @@
+"""One step of the engine: what it writes, asks, says and announces, how often, and when it leaves."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from hbcore.engine.beat import Mode, Stand, State
+from hbcore.engine.config import MS, SECOND
+from hbcore.engine.effects import Announce, Gone, Note, Persist, Probe, Say
+from hbcore.engine.engine import HEALTHY_PROBE_NS, OWNER_PROBE_NS
+from hbcore.engine.events import Carrier, Done, Leave, Listened, Outcome, Persisted, Tick
+from hbcore.engine.group import Phase
+from tests.unit.duo import VIP
+from tests.unit.lone import Lone, owner, resting, standby
+
+# -- how often ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("late_ns", [250 * MS, 250 * MS + 1])
+def test_a_daemon_that_wakes_half_a_deadtime_late_was_stopped(late_ns: int) -> None:
+    lone = standby()
+    lone.now = lone.engine.next_deadline() + late_ns
+    lone.step(Listened(lone.now), Tick())
+    assert (lone.engine.world.peer.awake_ns == lone.now) is (late_ns > 250 * MS)
+
+
+def test_what_nothing_changed_is_said_again_after_four_fifths_of_a_beat() -> None:
+    lone = owner()
+    lone.step(lone.beat(epoch=4))
+    while not any(isinstance(e, Say) for e in lone.step(Tick())):
+        lone.now += MS
+    said_ns = lone.now
+    while True:
+        lone.now += MS
+        if any(isinstance(e, Say) for e in lone.step(Tick())):
+            break
+    assert lone.now - said_ns == 80 * MS
+
+
+def asked_ms(lone: Lone, seconds: int, stand: Stand, state: State) -> list[int]:
+    """Milliseconds between two questions for the address, while all is well."""
+    lone.run(12_000, lone.beat(stand, 4, state=state))
+    begun, at = len(lone.out), []
+    for _ in range(seconds * 50):
+        lone.run(20, lone.beat(stand, 4, state=state))
+        if any(isinstance(e, Probe) for e in lone.out[begun:]):
+            at.append(lone.now // MS)
+        begun = len(lone.out)
+    return [b - a for a, b in pairwise(at)]
+
+
+def test_an_owner_asks_for_its_address_every_two_seconds_and_the_other_every_ten() -> None:
+    paces = {
+        OWNER_PROBE_NS: asked_ms(owner(), 9, Stand.NONE, State.STOPPED),
+        HEALTHY_PROBE_NS: asked_ms(standby(), 25, Stand.HOLDS, State.STARTED),
+    }
+    for pace_ns, found in paces.items():
+        assert found and all(pace_ns // MS <= ms <= pace_ns // MS + 20 for ms in found), found
+
+
+def test_two_beats_late_is_a_reason_to_ask() -> None:
+    lone = standby()
+    lone.run(2000, lone.beat(Stand.HOLDS, 4, state=State.STARTED))
+    lone.out.clear()
+    heard_ns = lone.engine.world.peer.heard_ns
+    while not any(isinstance(e, Probe) for e in lone.out):
+        lone.run(20)
+    assert lone.now - heard_ns == 200 * MS
+
+
+# -- how often is often enough -----------------------------------------------------------------------------------------
+
+
+def test_an_address_is_announced_once_after_its_card_came_back() -> None:
+    lone = owner()
+    assert [e.ip for e in lone.step(Carrier("eth0", True)) if isinstance(e, Announce)] == [VIP]
+    assert not any(isinstance(e, Announce) for e in lone.step(Tick()))
+
+
+def test_the_generation_moves_by_one_when_something_a_plan_depends_on_moved() -> None:
+    lone = owner()
+    seen = [lone.engine.generation]
+    for mode in (Mode.ONLINE, Mode.ONLINE, Mode.STANDBY, Mode.STANDBY, Mode.ONLINE):
+        lone.step(lone.beat(epoch=4, mode=mode))
+        seen.append(lone.engine.generation)
+    assert [b - a for a, b in pairwise(seen)] == [0, 0, 1, 0, 1]
+    assert seen[0] > 0
+
+
+def test_a_start_waits_for_what_is_written_of_it() -> None:
+    lone = Lone(slow=True)
+    lone.step(lone.beat(Stand.RELEASED, 4))
+    lone.step(*(Done(op, Outcome.STOPPED) for op in (1, 2)))
+    newest = [e.number for e in lone.out if isinstance(e, Persist)][-1]
+    assert lone.group.owner and lone.group.barrier == newest and lone.ran("start") == []
+    lone.step(Persisted(newest - 1))
+    assert lone.ran("start") == []
+    lone.step(Persisted(newest))
+    assert lone.ran("start") == [VIP]
+
+
+# -- leaving -----------------------------------------------------------------------------------------------------------
+
+
+def test_who_leaves_stops_gives_away_says_so_and_goes_once() -> None:
+    lone = owner()
+    effects = lone.step(Leave())
+    assert [(n.code, n.about) for n in effects if isinstance(n, Note) and n.code == "leaving"] == [("leaving", "node1")]
+    lone.run(500, lone.beat(epoch=4))
+    assert lone.ran("stop") == ["httpd", VIP] and lone.said().stand is Stand.RELEASED
+    assert [e for e in lone.out if isinstance(e, Gone)] == [Gone(True)]
+    assert [e for e in lone.out if isinstance(e, Say)][-1].words.mode is Mode.BYE
+
+
+def test_who_does_not_know_what_runs_does_not_go() -> None:
+    lone = Lone(status=Outcome.UNKNOWN)
+    lone.step(lone.beat(), Leave())
+    lone.run(500, lone.beat())
+    assert lone.group.phase is Phase.PROBING and not any(isinstance(e, Gone) for e in lone.out)
+
+
+def test_a_right_that_rests_is_given_away_before_it_goes() -> None:
+    lone = resting()
+    lone.slow = True
+    lone.step(Leave())
+    assert not any(isinstance(e, Gone) for e in lone.out)
+    numbers = [e.number for e in lone.out if isinstance(e, Persist)]
+    lone.step(Persisted(numbers[-1]))
+    assert [e for e in lone.out if isinstance(e, Gone)] == [Gone(True)]
+    assert lone.said().stand is Stand.RELEASED and lone.now - lone.group.barrier_ns < SECOND
