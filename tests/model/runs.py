@@ -122,7 +122,6 @@ FULL = [
     *each("light", 2, 1, neighbours=False),
     *each("light", 2, 1, controlled=False),
     *each("light heavy bare", 3, 0),
-    *each("light", 3, 1),
 ]
 
 
