@@ -46,7 +46,7 @@ KNOWN = Stored(peer_macs=(PEERS,), peer_bases=(BASE,))
 
 
 class Lone:
-    """`control`: the ping node answers; `vip`, `machine`: what a probe finds.
+    """`control`: the ping node answers; `vip`, `machine`, `neighbour`: what a probe finds.
 
     `status`, `start`, `stop`: what comes of these. `slow`: Run and Persist stay unanswered. `asked_ms`: so long ago the
     ping node was last asked and answered. `more`: what the group has besides.
@@ -61,7 +61,7 @@ class Lone:
         (group,) = self.config.groups
         self.config = replace(self.config, groups=(replace(group, resources=group.resources + more),))
         self.now = START
-        self.control, self.vip, self.machine, self.slow = True, False, False, slow
+        self.control, self.vip, self.machine, self.neighbour, self.slow = True, False, False, False, slow
         self.status, self.start, self.stop = status, Outcome.OK, Outcome.OK
         self.out: list[Effect] = []
         self._seq = 0
@@ -139,7 +139,7 @@ class Lone:
 
     def _round(self, begun_ns: int, probe: Probe) -> Probed:
         found = [VIP] * self.vip + [BASE] * self.machine
-        return Probed(probe.probe, begun_ns, self.now, tuple(Sighting(ip, PEERS, True) for ip in found))
+        return Probed(probe.probe, begun_ns, self.now, tuple(Sighting(ip, PEERS, True) for ip in found), self.neighbour)
 
 
 def owner(weight: Weight = Weight.LIGHT, me: int = 0, *, bare: bool = False, more: tuple[Resource, ...] = ()) -> Lone:

@@ -147,6 +147,23 @@ def test_home_is_able_for_two_deadtimes_and_heard_all_the_time(which: str, ms: i
     assert placed(lone)[1] == "failback-waits"
 
 
+@pytest.mark.parametrize(("unplanned", "pinned", "counts"), [(True, "", 8), (False, "", 7), (True, "node1", 7)])
+def test_a_failback_after_a_loss_is_counted_and_the_last_eight_are_kept(
+    unplanned: bool, pinned: str, counts: int
+) -> None:
+    lone = away()
+    lone.group.unplanned, lone.group.failbacks = unplanned, tuple(range(7))
+    if pinned:
+        lone.engine.world.book.put("pin", "web", pinned, now_s=0)
+    lone.step(lone.beat(epoch=4))
+    assert "moving" in lone.codes and len(lone.group.failbacks) == counts
+    now_s = lone.engine.world.unix_s(lone.now)
+    lone = away()
+    lone.group.unplanned, lone.group.failbacks = True, tuple(range(8))
+    lone.step(lone.beat(epoch=4))
+    assert lone.group.failbacks == (*range(1, 8), now_s)
+
+
 def test_a_group_is_where_somebody_who_is_there_holds_it() -> None:
     lone = Lone(me=1)
     found = []
@@ -172,6 +189,14 @@ def test_the_machine_of_who_left_counts_where_there_is_no_address_to_ask_for(bar
     lone.run(700)
     i = lone.engine.world.inputs(lone.group, lone.now)
     assert (i.peer, i.machine) == (Peer.LOST, bare)
+
+
+def test_who_forgets_the_failures_of_what_runs_nowhere_promises_no_way_home() -> None:
+    lone = Lone(me=1)
+    lone.step(lone.beat(epoch=4))
+    lone.group.failed = True
+    plan = lone.engine.plan(lone.now, Order("group-clear", "", "web"))
+    assert [line.code for line in plan.lines] == ["failures-go"] and plan.expect == ()
 
 
 def test_who_lost_the_other_and_has_not_asked_yet_says_so() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from hbcore.engine import speech, tokens
 from hbcore.engine.beat import Mode, Stand, State, Verdict
+from hbcore.engine.classic import why_not
 from hbcore.engine.config import MS, SECOND, Weight
 from hbcore.engine.effects import (
     Announce,
@@ -381,6 +382,7 @@ def test_nothing_is_claimed_while_it_still_stops() -> None:
     assert lone.group.phase is Phase.STOPPING and not lone.group.owner
     lone.run(3000)
     assert lone.group.phase is Phase.STOPPING and not lone.group.owner
+    assert why_not(lone.engine.world, lone.group, lone.now) == "stopping"
 
 
 def test_a_start_that_comes_too_late_is_given_up() -> None:

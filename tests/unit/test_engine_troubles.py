@@ -120,13 +120,16 @@ def test_a_start_that_fails_is_told_counted_and_given_to_the_other() -> None:
     lone.run(300, lone.beat(epoch=4))
     assert [m.failures for m in lone.group.members] == [1, 0] and lone.group.failed and not lone.group.owner
     assert lone.codes.count("start-failed") == 1 and lone.said().stand is Stand.RELEASED
-    code, args = lone.group.why
-    assert (code, dict(args)["resource"]) == ("start-failed", VIP)
+    assert lone.group.why == ("start-failed", (("resource", VIP), ("detail", "")))
+    lone.group.failed, lone.group.members[0].failures = False, 7
+    lone.run(300, lone.beat(Stand.RELEASED, 9))
+    assert lone.group.members[0].failures == 8
 
 
 def test_an_address_that_somebody_took_off_is_put_on_again_and_told() -> None:
     lone = owner()
     lone.step(AddressGone("192.168.100.77", lone.now))
+    assert "address-gone" not in lone.codes
     lone.step(AddressGone(VIP, lone.now - SECOND))
     assert lone.codes.count("address-gone") == 1
     assert lone.ran("start") == [VIP, "httpd", VIP] and lone.group.phase is Phase.RUNNING
@@ -180,14 +183,25 @@ def test_a_status_that_says_nothing_is_told_with_the_resource() -> None:
 # -- the control -------------------------------------------------------------------------------------------------------
 
 
-def test_the_peers_machine_proves_the_network_from_when_it_was_asked() -> None:
-    lone = owner()
-    lone.machine = True
+def proved(lone: Lone) -> list[tuple[str, int]]:
+    """What the next round proves, and since when (ns)."""
     lone.run(3000)
     lone.out.clear()
     while not (proofs := [e for e in lone.out if isinstance(e, Prove)]):
         lone.run(20)
-    assert [lone.now - e.asked_ns for e in proofs] == [100 * MS]
+    return [(e.kind, lone.now - e.asked_ns) for e in proofs]
+
+
+def test_the_peers_machine_proves_the_network_from_when_it_was_asked() -> None:
+    lone = owner()
+    lone.machine = True
+    assert proved(lone) == [("base", 100 * MS)]
+
+
+def test_a_neighbour_proves_it_likewise() -> None:
+    lone = owner()
+    lone.neighbour = True
+    assert proved(lone) == [("neighbour", 100 * MS)]
 
 
 @pytest.mark.parametrize(("asked_ms", "moves_ms"), [(None, 700), (300, 400), (600, 200)])
