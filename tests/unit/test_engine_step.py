@@ -6,14 +6,28 @@ from itertools import pairwise
 
 import pytest
 
+from hbcore.engine import classic
 from hbcore.engine.beat import Mode, Stand, State
 from hbcore.engine.config import MS, SECOND
-from hbcore.engine.effects import Announce, Gone, Note, Persist, Probe, Say
+from hbcore.engine.effects import Announce, Gone, Note, Persist, Probe, Prove, Say
 from hbcore.engine.engine import HEALTHY_PROBE_NS, OWNER_PROBE_NS
-from hbcore.engine.events import Carrier, Done, Leave, Listened, Outcome, Persisted, Tick
+from hbcore.engine.events import (
+    Answered,
+    Carrier,
+    Done,
+    Leave,
+    Listened,
+    Outcome,
+    Persisted,
+    Probed,
+    Seen,
+    Sighting,
+    Tick,
+    Wall,
+)  # fmt: skip
 from hbcore.engine.group import Phase
-from tests.unit.duo import VIP
-from tests.unit.lone import Lone, owner, resting, standby
+from tests.unit.duo import PING, VIP
+from tests.unit.lone import BASE, MINE, PEERS, START, Lone, owner, resting, standby
 
 # -- how often ---------------------------------------------------------------------------------------------------------
 
@@ -130,3 +144,118 @@ def test_a_right_that_rests_is_given_away_before_it_goes() -> None:
     lone.step(Persisted(numbers[-1]))
     assert [e for e in lone.out if isinstance(e, Gone)] == [Gone(True)]
     assert lone.said().stand is Stand.RELEASED and lone.now - lone.group.barrier_ns < SECOND
+
+
+# -- what comes back of a round ----------------------------------------------------------------------------------------
+
+
+def asks(lone: Lone) -> Probe:
+    """The next question for the address."""
+    lone.group.probing.ask_now()
+    probe = None
+    while probe is None:
+        lone.now += 20 * MS
+        effects = lone.step(Listened(lone.now), Answered(PING, lone.now - MS, lone.now))
+        probe = next((e for e in effects if isinstance(e, Probe)), None)
+    return probe
+
+
+HERE = (Sighting(VIP, PEERS, True),)
+
+
+def test_the_result_of_a_round_that_is_over_is_none_of_the_next() -> None:
+    lone = standby()
+    probe, before = asks(lone), lone.group.probing.round_end_ns
+    for number in (0, probe.probe - 1, probe.probe + 1):
+        lone.step(Probed(number, lone.now, lone.now, HERE))
+    assert lone.group.probing.round_end_ns == before and lone.group.probing.asked == probe.probe
+    lone.step(Probed(probe.probe, lone.now, lone.now, HERE))
+    assert lone.group.probing.round_end_ns == lone.now
+
+
+@pytest.mark.parametrize(
+    ("stand", "state", "two_way", "counts"),
+    [
+        (Stand.HOLDS, State.STARTED, True, 1),
+        (Stand.HOLDS, State.STARTED, False, 0),
+        (Stand.HOLDS, State.STARTING, True, 0),
+        (Stand.CLAIMS, State.STARTED, True, 0),
+    ],
+)
+def test_who_is_heard_to_run_it_should_answer(stand: Stand, state: State, two_way: bool, counts: int) -> None:
+    lone = standby()
+    lone.run(500, lone.beat(stand, 4, state=state, two_way=two_way))
+    probe, before = asks(lone), lone.group.probing.expected_rounds
+    lone.step(lone.beat(stand, 4, state=state, two_way=two_way))
+    lone.step(Probed(probe.probe, lone.now, lone.now))
+    assert lone.group.probing.expected_rounds - before == counts
+
+
+def test_who_holds_nothing_proves_nothing() -> None:
+    lone = standby()
+    lone.machine = lone.neighbour = True
+    lone.run(2000, lone.beat(Stand.HOLDS, 4, state=State.STARTED))
+    assert not any(isinstance(e, Prove) for e in lone.out)
+
+
+def test_only_what_the_peer_asks_for_an_address_of_ours_while_i_claim_it_is_a_rival() -> None:
+    stranger = b"\x02\0\0\0\0\x09"
+    for ip, mac, kind in (("192.168.100.99", PEERS, "probe"), (VIP, MINE, "probe"), (VIP, stranger, "probe")):
+        lone = standby()
+        while lone.group.phase is not Phase.CLAIMING:
+            lone.run(20)
+        lone.step(Seen("eth0", ip, mac, kind, lone.now))
+        assert lone.group.phase is Phase.CLAIMING and not lone.group.backoff_ns, (ip, mac)
+    lone = standby()
+    lone.step(Seen("eth0", VIP, PEERS, "probe", lone.now))
+    assert not lone.group.backoff_ns, "it claims nothing"
+    while lone.group.phase is not Phase.CLAIMING:
+        lone.run(20)
+    begun = lone.group.claim_ns
+    lone.now += 20 * MS
+    lone.step(Seen("eth0", VIP, stranger, "announce", lone.now))
+    assert lone.group.claim_ns == begun
+    lone.step(Seen("eth0", VIP, PEERS, "announce", lone.now))
+    assert lone.group.claim_ns == lone.now, "it is taken: look again"
+    lone.step(Seen("eth0", VIP, PEERS, "probe", lone.now))
+    assert lone.group.backoff_ns - lone.now == 500 * MS
+    assert classic.why_not(lone.engine.world, lone.group, lone.now) == "rival-claim"
+
+
+# -- disk, clock and book ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ms", [180, 200])
+def test_a_release_is_said_when_the_disk_has_it_or_after_200_ms(ms: int) -> None:
+    lone = resting()
+    lone.slow = True
+    lone.step(Leave())
+    assert lone.group.release_barrier and lone.said().stand is not Stand.RELEASED
+    begun = lone.now
+    while lone.now - begun < ms * MS:
+        lone.now += 20 * MS
+        lone.step(lone.beat(epoch=4))
+    assert (lone.said().stand is Stand.RELEASED) is (ms == 200)
+
+
+def test_what_is_written_is_all_that_a_restart_needs() -> None:
+    lone = owner()
+    lone.engine.world.book.put("pin", "web", "node1", now_s=7)
+    (written,) = [e.stored for e in lone.step(Tick()) if isinstance(e, Persist)]
+    assert (written.peer_macs, written.peer_bases) == ((PEERS,), (BASE,))
+    assert [r.value for r in written.rules] == ["node1"]
+    (group,) = written.groups
+    assert (group.name, group.epoch, group.mine, group.agreed) == ("web", 4, True, lone.group.written)
+
+
+def test_the_date_is_the_clock_since_boot_and_what_the_wall_is_ahead() -> None:
+    lone = Lone()
+    lone.step(Wall(lone.now - 7 * SECOND))
+    assert lone.engine.world.unix_s(lone.now + SECOND) == (START - 7 * SECOND + SECOND) // SECOND
+
+
+def test_a_node_in_standby_says_so() -> None:
+    lone = standby()
+    lone.engine.world.book.put("mode", "node2", "standby", now_s=0)
+    lone.step(Tick())
+    assert [e for e in lone.out if isinstance(e, Say)][-1].words.mode is Mode.STANDBY
