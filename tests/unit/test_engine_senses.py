@@ -4,12 +4,14 @@ alone (safety.md 1, 4 and 5).
 
 from __future__ import annotations
 
-from hbcore.engine.beat import Beat, Frame, Verdict, Words
+from dataclasses import replace
+
+from hbcore.engine.beat import Beat, Frame, Mode, Verdict, Words
 from hbcore.engine.config import MS, SECOND, Timing
 from hbcore.engine.events import Heard, Probed, Sighting
 from hbcore.engine.isolation import ALONE_NS, Control
 from hbcore.engine.lease import lease_of
-from hbcore.engine.peer import PeerView
+from hbcore.engine.peer import Path, PeerView
 from hbcore.engine.probing import Probing
 from hbcore.engine.table import Peer, Vip
 
@@ -76,6 +78,26 @@ def test_the_operators_word_holds_for_one_incarnation_until_it_is_heard() -> Non
     assert not peer.hear(heard(START + SECOND)) and not peer.fenced
     peer.fenced_incarnation = peer.incarnation
     assert peer.hear(heard(START + 2 * SECOND, incarnation=6)) and not peer.fenced
+    peer.hear(heard(START + 3 * SECOND, incarnation=1))
+    assert not peer.fenced
+
+
+def test_a_link_shows_its_round_trip_and_the_beats_that_came_late() -> None:
+    path = Path("eth0", "mcast")
+    peer = PeerView("node2", Timing(), LEASE, START, {"eth0": path})
+    frame = replace(heard(START).beat.frame, echo_age_us=3000)
+    for at_ns in (START, START + 250 * MS, START + 500 * MS + 1, START + 600 * MS):
+        came = heard(at_ns)
+        peer.hear(replace(came, beat=replace(came.beat, frame=frame), echo_sent_ns=at_ns - 5 * MS))
+        assert path.rtt_ns == 2 * MS
+    assert list(path.late) == [START + 500 * MS + 1]
+    peer.hear(heard(START + 700 * MS, words=Words(mode=Mode.BYE)))
+    assert peer.left and peer.left_ns == START + 700 * MS
+    old = replace(heard(START + 800 * MS), echo_sent_ns=START + 800 * MS - LEASE.lease_ns - 1)
+    for came in (old, replace(old, echo_sent_ns=0)):
+        peer.hear(came)
+        assert (peer.two_way_ns, path.two_way_ns) == (START + 700 * MS, START + 700 * MS), "it hears me no more"
+    assert not peer.left
 
 
 def test_who_is_two_beats_late_is_late_and_two_way_counts_from_its_beginning() -> None:

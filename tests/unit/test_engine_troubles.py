@@ -153,6 +153,7 @@ def test_a_disk_that_refuses_is_told() -> None:
 
 def test_a_restart_of_the_peer_is_told_once() -> None:
     lone = owner()
+    assert "peer-restarted" not in lone.codes, "when it was first heard"
     assert told(lone, lone.beat(epoch=4, incarnation=6)) == [("peer-restarted", {"node": "node2"}, "node2")]
     assert told(lone, lone.beat(epoch=4, incarnation=6)) == []
 
