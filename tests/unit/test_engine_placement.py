@@ -134,6 +134,29 @@ def test_a_group_goes_home_unless_something_is_named() -> None:
     assert placed(lone) == (None, "stopped-by-operator")
 
 
+def test_what_keeps_it_from_home_is_named_and_begins_the_wait_anew() -> None:
+    lone = away()
+    lone.step(lone.beat(epoch=4, mode=Mode.LEAVING))
+    assert placed(lone) == ("node2", "peer-not-ready") and lone.group.peer_can_since_ns == 0
+    lone.run(20)
+    lone.step(lone.beat(epoch=4))
+    assert placed(lone) == ("node2", "failback-waits") and lone.group.peer_can_since_ns == lone.now
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "starts"),
+    [(False, False, True), (True, False, False), (True, True, True), (False, True, True)],
+)
+def test_a_node_in_standby_starts_only_what_the_other_in_standby_cannot(mine: bool, theirs: bool, starts: bool) -> None:
+    lone = Lone()
+    lone.step(lone.beat(mode=Mode.STANDBY if theirs else Mode.ONLINE))
+    if mine:
+        lone.engine.world.book.put("mode", "node1", "standby", now_s=0)
+    assert classic.may_start(lone.engine.world, lone.group, lone.now) is starts
+    lone.group.failed = True
+    assert mine or not classic.may_start(lone.engine.world, lone.group, lone.now)
+
+
 @pytest.mark.parametrize("ms", [999, 1000])
 @pytest.mark.parametrize("which", ["can", "heard"])
 def test_home_is_able_for_two_deadtimes_and_heard_all_the_time(which: str, ms: int) -> None:

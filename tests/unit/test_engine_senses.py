@@ -313,6 +313,15 @@ def test_what_was_silent_before_a_stall_counts_for_nothing() -> None:
     assert probing.vip(START + 100 * MS) is Vip.UNKNOWN
 
 
+def test_a_stall_does_not_lift_a_veto() -> None:
+    probing = both()
+    assert asked(probing, START, Sighting(ONE, PEERS, True)) is Vip.PEER
+    probing.forget()
+    assert asked(probing, START + 10 * SECOND) is Vip.PEER, "the first silent round begins it"
+    assert asked(probing, START + 10 * SECOND + 300 * MS) is Vip.PEER
+    assert asked(probing, START + 10 * SECOND + 600 * MS) is Vip.FREE
+
+
 def test_a_round_that_could_not_be_sent_is_made_again_soon() -> None:
     one = both()
     one.asked = 7

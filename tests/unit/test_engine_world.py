@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from hbcore.engine import senses
 from hbcore.engine.beat import Mode, Stand, State
 from hbcore.engine.config import MS, SECOND
-from hbcore.engine.effects import Note, Probe, Stored
-from hbcore.engine.events import Answered, Listened, Tick
+from hbcore.engine.effects import Hold, Note, Probe, Stored
+from hbcore.engine.events import Answered, Done, Listened, Outcome, Probed, Seen, Sighting, Tick
 from hbcore.engine.group import Phase
 from hbcore.engine.table import Peer
 from hbcore.engine.world import NEIGHBOUR_FRESH_NS
-from tests.unit.duo import PING
-from tests.unit.lone import Lone, owner, standby
+from tests.unit.duo import PING, VIP
+from tests.unit.lone import PEERS, Lone, owner, standby
 
 # -- the peer ----------------------------------------------------------------------------------------------------------
 
@@ -160,3 +161,115 @@ def test_a_claim_wakes_it_at_its_end_and_not_all_the_time() -> None:
     lone.now += 10 * MS
     lone.step(Tick())
     assert 10 * MS < lone.engine.next_deadline() - lone.now <= lone.engine.world.lease.claim_ns
+
+
+# -- its files and the peer's ------------------------------------------------------------------------------------------
+
+
+def test_at_rest_it_goes_by_what_both_had_last_and_by_its_own_again_when_they_agree() -> None:
+    lone = standby()
+    written = lone.group.written
+    both = replace(written, resources=written.resources[:1])
+    lone.group.agreed = both
+    beat = lone.beat(Stand.HOLDS, 4, state=State.STARTED, digest=7)
+    lone.step(beat)
+    assert lone.group.definition == both and not lone.ran("status")[2:], "it knows all that is left"
+    lone.group.agreed, lone.group.members[0].op = written, 99
+    lone.step(beat)
+    assert lone.group.definition == both, "not in the middle of something"
+    lone.group.members[0].op, lone.slow = 0, True
+    lone.step(lone.beat(Stand.HOLDS, 4, state=State.STARTED))
+    assert lone.group.definition == written and lone.ran("status")[2:] == ["httpd"], "what is new is asked about"
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_files_that_differ_keep_a_group_from_starting_unless_both_had_something(agreed: bool) -> None:
+    lone = Lone(stored=Stored())
+    lone.run(100, lone.beat(Stand.RELEASED, 4, digest=7))
+    lone.group.agreed = lone.group.written if agreed else None
+    assert lone.engine.world.cannot_here(lone.group, lone.now) == ("" if agreed else "config-differs")
+
+
+# -- several groups, several events ------------------------------------------------------------------------------------
+
+
+def beside(lone: Lone) -> Lone:
+    """Another group before it, of which no event is."""
+    other = deepcopy(lone.group)
+    other.probing.ips, other.probing.asked = ("192.168.100.77",), 0
+    other.members.clear()
+    lone.engine.world.groups = {"aside": other, **lone.engine.world.groups}
+    return lone
+
+
+def test_what_is_of_the_second_group_reaches_it() -> None:
+    lone = beside(standby())
+    probing = lone.group.probing
+    probing.asked = 77
+    lone.step(Probed(77, lone.now, lone.now))
+    assert probing.asked != 77 and probing.round_end_ns == lone.now
+    lone = standby()
+    while lone.group.phase is not Phase.CLAIMING:
+        lone.run(20)
+    lone.step(Seen("eth0", VIP, PEERS, "probe", lone.now))
+    backed_off = lone.group.backoff_ns
+    lone.group.backoff_ns, lone.group.phase = 0, Phase.CLAIMING
+    senses.take(beside(lone).engine.world, Seen("eth0", VIP, PEERS, "probe", lone.now), lone.now)
+    assert lone.group.backoff_ns == backed_off
+
+
+def test_of_events_that_come_together_each_is_news_for_its_own_groups() -> None:
+    lone = Lone()
+    lone.run(100, lone.beat(epoch=4))
+    lone.step(lone.beat(Stand.RELEASED, 9), Done(10**6, Outcome.OK))
+    assert lone.group.owner
+
+
+def test_a_result_is_news_at_once() -> None:
+    lone = Lone(slow=True)
+    lone.step(lone.beat(Stand.RELEASED, 5))
+    assert lone.group.phase is Phase.PROBING
+    lone.step(Done(1, Outcome.STOPPED))
+    lone.step(Done(2, Outcome.STOPPED))
+    assert lone.group.owner
+
+
+# -- deaf --------------------------------------------------------------------------------------------------------------
+
+
+def test_who_cannot_hear_begins_nothing_and_asks_nothing() -> None:
+    lone = owner()
+    lone.run(300, lone.beat(epoch=4))
+    heard_ns = lone.now
+    lone.engine.world.book.put("run", "web", "stopped", now_s=0)
+    lone.out.clear()
+    for ms in (301, 400, 1000, 3000):
+        lone.now = heard_ns + ms * MS
+        lone.step(Tick())
+        assert lone.ran("stop") == [] and not any(isinstance(e, Probe) for e in lone.out), ms
+    lone.run(20, lone.beat(epoch=4))
+    assert lone.ran("stop") == ["httpd", VIP]
+
+
+def test_what_may_run_is_said_to_pulse() -> None:
+    lone = Lone(slow=True)
+    (hold,) = [e for e in lone.out if isinstance(e, Hold)]
+    assert hold == Hold((), ("web",))
+
+
+@pytest.mark.parametrize(("ms", "settled"), [(80, False), (100, True)])
+def test_who_is_lost_for_long_is_settled(ms: int, settled: bool) -> None:
+    lone = owner()
+    lone.run(500, lone.beat(epoch=4))
+    silent_from = lone.engine.world.peer.lost_at_ns() - 500 * MS
+    lone.run((silent_from + lone.engine.world.lease.settled_ns - lone.now) // MS - 100 + ms)
+    assert lone.group.settled is settled
+
+
+def test_an_answer_from_before_it_was_mine_was_the_owners() -> None:
+    for before_ns, stops in ((1, False), (0, True)):
+        lone = owner()
+        lone.group.probing.asked = 77
+        begun_ns = lone.group.barrier_ns - before_ns
+        lone.step(Probed(77, begun_ns, lone.now, (Sighting(VIP, PEERS, True),)))
+        assert ("peer-answers" in lone.codes) is stops
