@@ -23,6 +23,7 @@ from hbcore.engine.events import (
     Done,
     Lapsed,
     Outcome,
+    Persisted,
     Seen,
     Stalled,
 )  # fmt: skip
@@ -149,6 +150,48 @@ def test_a_release_that_can_never_be_taken_is_made_again_by_one_of_the_two(
     word = lone.engine.world.peer.word(lone.group.number)
     assert word is not None
     assert tokens._stale_release(lone.engine.world, lone.group, word) is again
+
+
+def test_a_release_is_over_when_the_peer_holds_it_and_not_before() -> None:
+    for stand, epoch, over in ((Stand.HOLDS, 5, True), (Stand.HOLDS, 4, False), (Stand.CLAIMS, 9, False)):
+        lone = Lone(me=1)
+        lone.group.released, lone.group.token.epoch = True, 5
+        lone.step(lone.beat(stand, epoch, state=State.STARTED))
+        assert lone.group.released is not over, (stand, epoch)
+
+
+def test_nothing_is_released_again_before_it_is_known_to_be_stopped_and_written() -> None:
+    lone = Lone(me=1)
+    lone.group.released, lone.group.token.epoch = True, 4
+    lone.group.members[0].op = 99  # the host is still at work on it
+    lone.step(lone.beat(epoch=9))
+    assert lone.group.token.epoch == 4
+    lone = Lone(me=1)
+    lone.slow = True
+    lone.step(lone.beat())
+    assert lone.group.released and lone.group.release_barrier
+    epoch = lone.group.token.epoch
+    lone.step(lone.beat(epoch=9))
+    assert lone.group.token.epoch == epoch, "the first of them is not said yet"
+    lone.step(Persisted(lone.group.release_barrier), lone.beat(epoch=9))
+    assert lone.group.token.epoch == 10
+
+
+def test_who_claims_what_turns_out_to_be_its_own_just_starts_it() -> None:
+    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)))
+    while lone.group.phase is not Phase.CLAIMING:
+        lone.run(20)
+    lone.step(lone.beat(epoch=3))
+    lone.run(20)
+    assert lone.group.owner and lone.group.token.epoch == 4 and lone.ran("start")
+    assert not standby().group.token.confirmed
+
+
+@pytest.mark.parametrize("me", [0, 1])
+def test_of_two_who_have_nothing_the_one_away_from_home_makes_the_first_release(me: int) -> None:
+    lone = Lone(me=me)
+    lone.run(100, lone.beat())
+    assert lone.group.released is (me == 1) and not lone.group.token.confirmed
 
 
 def test_a_lease_is_held_from_when_its_right_was_given_and_by_what_proves_it() -> None:

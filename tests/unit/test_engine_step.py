@@ -84,6 +84,27 @@ def test_two_beats_late_is_a_reason_to_ask() -> None:
     assert lone.now - heard_ns == 200 * MS
 
 
+def asked_after(lone: Lone, seconds: int) -> list[int]:
+    """Milliseconds from now on at which it asks."""
+    begun_ns, at = lone.now, []
+    while lone.now - begun_ns < seconds * SECOND:
+        before = len(lone.out)
+        lone.run(20)
+        at += [(lone.now - begun_ns) // MS] * any(isinstance(e, Probe) for e in lone.out[before:])
+    return at
+
+
+def test_who_may_not_claim_without_its_control_is_mute_two_deadtimes_after_it() -> None:
+    lone = standby()
+    lone.control = False
+    assert 700 <= asked_after(lone, 4)[-1] <= 1000
+    lone.control = True
+    assert asked_after(lone, 1)
+    rests = resting()
+    rests.control = False
+    assert asked_after(rests, 4)[-1] > 3000, "it has the right, and wants to know who answers"
+
+
 # -- how often is often enough -----------------------------------------------------------------------------------------
 
 

@@ -10,13 +10,13 @@ import pytest
 from hbcore.engine import senses
 from hbcore.engine.beat import Mode, Stand, State
 from hbcore.engine.config import MS, SECOND
-from hbcore.engine.effects import Hold, Note, Probe, Stored
+from hbcore.engine.effects import Hold, Note, Probe, Stored, StoredGroup
 from hbcore.engine.events import Answered, Done, Listened, Outcome, Probed, Seen, Sighting, Tick
 from hbcore.engine.group import Phase
-from hbcore.engine.table import Peer
+from hbcore.engine.table import Inputs, Peer
 from hbcore.engine.world import NEIGHBOUR_FRESH_NS
 from tests.unit.duo import PING, VIP
-from tests.unit.lone import PEERS, Lone, owner, standby
+from tests.unit.lone import KNOWN, PEERS, Lone, owner, standby
 
 # -- the peer ----------------------------------------------------------------------------------------------------------
 
@@ -80,6 +80,54 @@ def test_the_peer_is_told_otherwise_heard_by_name_and_on_its_way_to_lost_not_as_
     lone.run(700)
     told = [n for n in lone.out if isinstance(n, Note) and n.code.startswith("peer-")]
     assert [n.code for n in told] == codes and {n.about for n in told} == {"node1"}
+
+
+# -- what the table is asked -------------------------------------------------------------------------------------------
+
+
+def inputs(lone: Lone) -> Inputs:
+    return lone.engine.world.inputs(lone.group, lone.now)
+
+
+def test_who_has_the_right_and_who_was_given_it() -> None:
+    assert inputs(owner()).token and not inputs(standby()).token and not inputs(owner()).released
+    lone = Lone(status=Outcome.UNKNOWN)  # else it had taken it at once
+    lone.run(100, lone.beat(Stand.RELEASED, 9))
+    assert inputs(lone).released and not inputs(lone).token
+    assert not inputs(lone).just_released
+    lone.group.left_until_ns = lone.now + 1
+    assert inputs(lone).just_released
+
+
+@pytest.mark.parametrize(
+    ("me", "epoch", "knows", "outranks"),
+    [(0, 3, False, False), (0, 4, True, False), (0, 5, True, True), (1, 4, True, True), (1, 3, False, False)],
+)
+def test_of_two_rights_the_higher_epoch_counts_and_of_equal_ones_the_node_where_it_is_at_home(
+    me: int, epoch: int, knows: bool, outranks: bool
+) -> None:
+    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)), me=me)
+    lone.step(lone.beat(Stand.CLAIMS, epoch, two_way=False))
+    i = inputs(lone)
+    assert (i.peer_claims, i.claim_knows, i.peer_outranks) == (True, knows, outranks)
+
+
+def test_of_whom_nothing_is_heard_no_right_is_known() -> None:
+    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 1, mine=True),)))
+    assert not inputs(lone).claim_knows and inputs(lone).peer_known
+    assert not inputs(Lone(stored=Stored())).peer_known
+
+
+def test_the_peers_machine_and_a_neighbour_count_from_when_they_were_asked() -> None:
+    lone = owner()
+    probing, lease_ns = lone.group.probing, lone.engine.world.lease.lease_ns
+    found = []
+    for asked_ns in (0, lone.now - lease_ns - 1, lone.now - lease_ns, lone.now):
+        probing.machine_asked_ns = asked_ns
+        found.append(inputs(lone).base_answers)
+    assert found == [False, False, True, True]
+    probing.neighbour_asked_ns = lone.now
+    assert inputs(lone).neighbour
 
 
 # -- the network -------------------------------------------------------------------------------------------------------
