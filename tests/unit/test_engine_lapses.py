@@ -110,6 +110,15 @@ def test_what_pulse_gave_away_is_no_longer_mine() -> None:
     assert dict(stopped[-1].args)["why"] == "abandoned"
 
 
+def test_what_pulse_gave_away_before_it_is_known_to_run_is_stopped_then() -> None:
+    lone = Lone(slow=True, status=Outcome.RUNNING)
+    lone.step(Abandoned((("web", 9),)))
+    lone.slow = False
+    lone.step(*(Done(e.op, Outcome.RUNNING, "", MS) for e in lone.out if isinstance(e, Run)))
+    stopped = [e for e in lone.out if isinstance(e, Note) and e.code == "group-stopped"]
+    assert lone.ran("stop") == ["httpd", VIP] and dict(stopped[-1].args)["why"] == "abandoned"
+
+
 def test_only_light_groups_are_gated() -> None:
     for weight in Weight:
         held = [e for e in owner(weight).out if isinstance(e, Hold)][-1].held

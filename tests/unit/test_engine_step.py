@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hbcore.engine import classic
-from hbcore.engine.beat import Mode, Stand, State
+from hbcore.engine.beat import Mode, Stand, State, Verdict
 from hbcore.engine.config import MS, SECOND
 from hbcore.engine.effects import Announce, Gone, Note, Persist, Probe, Prove, Say
 from hbcore.engine.engine import HEALTHY_PROBE_NS, OWNER_PROBE_NS
@@ -72,6 +72,16 @@ def test_an_owner_asks_for_its_address_every_two_seconds_and_the_other_every_ten
         at = asked_ms(lone, 35, **heard)
         paces = [b - a for a, b in pairwise(at) if a > 2000]
         assert paces and all(pace_ns // MS <= ms <= pace_ns // MS + 20 for ms in paces), at
+
+
+def test_an_owner_alone_asks_every_two_seconds_while_its_control_answers_and_all_the_time_else() -> None:
+    lone = owner()
+    assert all(b - a >= OWNER_PROBE_NS // MS for a, b in pairwise(asked_ms(lone, 9)) if a > 1000)
+    late = owner()
+    late.control = False
+    spare_ms = late.engine.world.lease.lease_ns // 2 // MS
+    at = [ms for ms in asked_ms(late, 1, control=Verdict.NO) if ms > 300]
+    assert at and all(spare_ms <= b - a <= spare_ms + 20 for a, b in pairwise(at)), at
 
 
 def test_two_beats_late_is_a_reason_to_ask() -> None:

@@ -274,6 +274,35 @@ def test_a_group_without_a_control_does_not_hide_the_others() -> None:
     assert (other.peer_control_beats, lone.group.peer_control_beats) == (0, 0)
 
 
+def test_a_heavy_group_has_its_grace_from_when_it_is_isolated() -> None:
+    lone = owner(Weight.HEAVY)
+    lone.run(3000)
+    lone.control, begun_ns = False, lone.now
+    while "isolated" not in lone.codes:
+        lone.run(20)
+    assert 5 * SECOND <= lone.now - begun_ns <= 6 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("control", "theirs", "ready", "passes"),
+    [
+        (False, Verdict.OK, True, True),
+        (False, Verdict.NO, True, False),
+        (False, Verdict.OK, False, False),
+        (True, Verdict.OK, True, False),
+    ],
+)
+def test_who_rests_and_is_heard_one_way_leaves_it_to_who_has_a_control(
+    control: bool, theirs: Verdict, ready: bool, passes: bool
+) -> None:
+    lone = resting()
+    lone.control = control
+    heard = lone.beat(epoch=4, two_way=False, control=theirs)
+    words = replace(heard.beat.words, groups=(replace(heard.beat.words.groups[0], ready=ready),))
+    lone.run(1500, replace(heard, beat=replace(heard.beat, words=words)))
+    assert ("token-passed" in lone.codes) is passes
+
+
 @pytest.mark.parametrize(("ago_ns", "stops"), [(classic.HEAVY_GRACE_NS - 1, False), (classic.HEAVY_GRACE_NS, True)])
 def test_an_isolated_heavy_group_is_stopped_after_its_grace(ago_ns: int, stops: bool) -> None:
     lone = owner(Weight.HEAVY)
