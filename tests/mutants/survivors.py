@@ -122,7 +122,8 @@ def _page(counts: Counter[str], why: dict[str, list[Mutant]]) -> Iterator[str]:
 
 HEAD = """# Small changes of the engine that nothing notices
 
-Made by `make mutmut` (mutmut {version}), engine {code}; reasons from `tests/mutants/harmless.toml`. Not edited by hand.
+Made from the results of mutmut {version} (`make mutmut`, hours), engine {code}, and the reasons in
+`tests/mutants/harmless.toml`. Not edited by hand.
 
 {total} mutants of `hbcore/engine`: {caught} are caught, {mypy} by `mypy --strict`, {tests} by the stories and
 the quick tests that ask the engine alone. What those leave alive is below, {alive} of them, each with the reason why it

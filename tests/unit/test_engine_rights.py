@@ -177,13 +177,15 @@ def test_nothing_is_released_again_before_it_is_known_to_be_stopped_and_written(
     assert lone.group.token.epoch == 10
 
 
-def test_who_claims_what_turns_out_to_be_its_own_just_starts_it() -> None:
+@pytest.mark.parametrize("wanted", [True, False])
+def test_who_claims_what_turns_out_to_be_its_own_just_starts_it(wanted: bool) -> None:
     lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)))
     while lone.group.phase is not Phase.CLAIMING:
         lone.run(20)
+    lone.engine.world.book.put("run", "web", "" if wanted else "stopped", now_s=0)
     lone.step(lone.beat(epoch=3))
-    lone.run(20)
-    assert lone.group.owner and lone.group.token.epoch == 4 and lone.ran("start")
+    assert lone.group.owner and lone.group.token.epoch == 4
+    assert bool(lone.ran("start")) is wanted and lone.group.since_ns == lone.now
     assert not standby().group.token.confirmed
 
 

@@ -273,12 +273,24 @@ def test_of_events_that_come_together_each_is_news_for_its_own_groups() -> None:
     assert lone.group.owner
 
 
-def test_a_result_is_news_at_once() -> None:
-    lone = Lone(slow=True)
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_result_is_news_at_once(bare: bool) -> None:
+    lone = Lone(slow=True, bare=bare)
     lone.step(lone.beat(Stand.RELEASED, 5))
     assert lone.group.phase is Phase.PROBING
-    lone.step(Done(1, Outcome.STOPPED))
-    lone.step(Done(2, Outcome.STOPPED))
+    for member in lone.group.members:
+        lone.step(Done(member.op, Outcome.STOPPED))
+    assert lone.group.owner
+
+
+def test_the_round_a_claim_waits_for_is_news_at_once() -> None:
+    lone = standby()
+    while lone.group.phase is not Phase.CLAIMING:
+        lone.run(20)
+    lone._probes.clear()
+    lone.run(300)
+    assert not lone.group.owner
+    lone.step(Probed(lone.group.probing.asked, lone.now - 90 * MS, lone.now))
     assert lone.group.owner
 
 
@@ -295,6 +307,13 @@ def test_who_cannot_hear_begins_nothing_and_asks_nothing() -> None:
         lone.now = heard_ns + ms * MS
         lone.step(Tick())
         assert lone.ran("stop") == [] and not any(isinstance(e, Probe) for e in lone.out), ms
+    lone.slow = True
+    lone.run(20, lone.beat(epoch=4))
+    assert lone.ran("stop") == ["httpd"]
+    lone.now += 301 * MS
+    httpd = lone.group.members[1]
+    lone.step(Done(httpd.op, Outcome.OK))
+    assert lone.ran("stop") == ["httpd"], "nor does it go on"
     lone.run(20, lone.beat(epoch=4))
     assert lone.ran("stop") == ["httpd", VIP]
 
