@@ -181,6 +181,15 @@ def asks(lone: Lone) -> Probe:
     return probe
 
 
+def test_neighbours_are_asked_where_the_control_is_late() -> None:
+    assert not asks(owner()).neighbours
+    late = owner()
+    late.control = False
+    late.out.clear()
+    late.run(300, late.beat(epoch=4, control=Verdict.NO))
+    assert [e.neighbours for e in late.out if isinstance(e, Probe)][-1]
+
+
 HERE = (Sighting(VIP, PEERS, True),)
 
 
