@@ -18,7 +18,7 @@ from hbcore.engine.events import (
     Lapsed,
     Outcome,
 )  # fmt: skip
-from hbcore.engine.group import Phase
+from hbcore.engine.group import Phase, Res
 from hbcore.engine.table import Peer
 from tests.unit.duo import VIP
 from tests.unit.lone import Lone, found, owner, shut
@@ -90,9 +90,21 @@ def test_a_lapse_while_it_stops_is_the_reason_from_then_on_and_its_addresses_go_
     assert "lapsed-late" in other.codes and "lapsed" not in other.codes
 
 
+SECOND_VIP = Resource("second", "address", "192.168.100.101", (), Address("192.168.100.101", 24, "eth0"))
+
+
+def test_of_two_at_work_each_has_its_own_result() -> None:
+    lone = owner(more=(SECOND_VIP,))
+    lone.out.clear()
+    lone.slow = True
+    lone.step(Lapsed("web", lone.now))
+    _, last = [e for e in lone.out if isinstance(e, Run)]
+    lone.step(Done(last.op, Outcome.OK, "", MS))
+    assert [m.state for m in lone.group.members] == [Res.STOPPING, Res.STARTED, Res.STOPPED]
+
+
 def test_two_addresses_go_at_once_and_each_is_asked_after_a_stop_that_failed() -> None:
-    second = Resource("second", "address", "192.168.100.101", (), Address("192.168.100.101", 24, "eth0"))
-    lone = owner(more=(second,))
+    lone = owner(more=(SECOND_VIP,))
     lone.out.clear()
     lone.slow = True
     lone.step(Lapsed("web", lone.now))

@@ -122,6 +122,16 @@ def test_control_is_ok_for_a_lease_from_when_it_was_asked() -> None:
     assert control.verdict(START + 301 * MS) is Verdict.NO
 
 
+def test_an_answer_is_late_after_one_and_a_half_beats_and_its_age_is_told_in_milliseconds() -> None:
+    control = Control("gw", LEASE, START, START - 37 * MS)
+    assert control.late_at_ns() == START - 37 * MS + 150 * MS
+    assert [control.age_ms(START + ms * MS) for ms in (0, 63_000, 65_497, 65_498, 65_499)] == [
+        37, 63_037, 65_534, 65_535, 65_535
+    ]  # fmt: skip
+    assert Control("gw", LEASE, START).age_ms(START) == 65_535, "it never answered"
+    assert not Control("gw", LEASE, START).ok(START)
+
+
 def test_control_is_steady_after_a_deadtime_without_a_break() -> None:
     control = Control("gw", LEASE, 0)
     for n in range(20):
