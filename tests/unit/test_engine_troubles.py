@@ -177,8 +177,13 @@ def test_two_owners_are_told_when_it_begins_and_ends() -> None:
 
 
 def test_a_status_that_says_nothing_is_told_with_the_resource() -> None:
-    (first, *_) = told(Lone(slow=True), Done(1, Outcome.UNKNOWN, "no answer"))
+    lone = Lone(slow=True)
+    (first, *_) = told(lone, Done(1, Outcome.UNKNOWN, "no answer"))
     assert first == ("status-unknown", {"group": "web", "resource": VIP, "detail": "no answer"}, "web")
+    address, httpd = lone.group.members
+    assert address.detail == "no answer" and not lone.group.done(lone.now, Done(99, Outcome.OK))
+    httpd.detail = "as it was"
+    assert lone.group.done(lone.now, Done(httpd.op, Outcome.STOPPED)) and httpd.detail == "as it was"
 
 
 # -- the control -------------------------------------------------------------------------------------------------------
