@@ -12,7 +12,7 @@ from hbcore.engine.beat import Mode, Stand, State
 from hbcore.engine.config import MS, SECOND
 from hbcore.engine.effects import Hold, Note, Probe, Stored, StoredGroup
 from hbcore.engine.events import Answered, Done, Listened, Outcome, Probed, Seen, Sighting, Tick
-from hbcore.engine.group import Phase
+from hbcore.engine.group import UNSEEN, Phase
 from hbcore.engine.table import Inputs, Peer
 from hbcore.engine.world import NEIGHBOUR_FRESH_NS
 from tests.unit.duo import PING, VIP
@@ -219,9 +219,11 @@ def test_at_rest_it_goes_by_what_both_had_last_and_by_its_own_again_when_they_ag
     written = lone.group.written
     both = replace(written, resources=written.resources[:1])
     lone.group.agreed = both
+    assert (lone.group.stored().agreed, lone.group.stored().used) == (both, None)
     beat = lone.beat(Stand.HOLDS, 4, state=State.STARTED, digest=7)
     lone.step(beat)
     assert lone.group.definition == both and not lone.ran("status")[2:], "it knows all that is left"
+    assert lone.group.stored().used == both and lone.group.facts.problem == UNSEEN
     lone.group.agreed, lone.group.members[0].op = written, 99
     lone.step(beat)
     assert lone.group.definition == both, "not in the middle of something"
@@ -289,7 +291,7 @@ def test_the_round_a_claim_waits_for_is_news_at_once() -> None:
         lone.run(20)
     lone._probes.clear()
     lone.run(300)
-    assert not lone.group.owner
+    assert not lone.group.owner and lone.engine.next_deadline() == lone.now + MS, "it is due, and not all the time"
     lone.step(Probed(lone.group.probing.asked, lone.now - 90 * MS, lone.now))
     assert lone.group.owner
 
