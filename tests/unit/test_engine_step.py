@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from hbcore.engine import classic
 from hbcore.engine.beat import Mode, Stand, State, Verdict
 from hbcore.engine.config import MS, SECOND
-from hbcore.engine.effects import Announce, Gone, Note, Persist, Probe, Prove, Say
+from hbcore.engine.effects import Announce, Gone, Note, Persist, Probe, Prove, Run, Say
 from hbcore.engine.engine import HEALTHY_PROBE_NS, OWNER_PROBE_NS
 from hbcore.engine.events import (
     Answered,
     Carrier,
     Done,
+    Facts,
+    GroupFacts,
     Leave,
     Listened,
     Outcome,
@@ -27,6 +30,7 @@ from hbcore.engine.events import (
     Wall,
 )  # fmt: skip
 from hbcore.engine.group import Phase
+from hbcore.engine.probing import Probing
 from tests.unit.duo import PING, VIP
 from tests.unit.lone import BASE, MINE, PEERS, START, Lone, owner, resting, standby
 
@@ -289,3 +293,63 @@ def test_a_node_in_standby_says_so() -> None:
     lone.engine.world.book.put("mode", "node2", "standby", now_s=0)
     lone.step(Tick())
     assert [e for e in lone.out if isinstance(e, Say)][-1].words.mode is Mode.STANDBY
+
+
+# -- what it says, asks and obeys --------------------------------------------------------------------------------------
+
+
+def test_rules_are_said_while_the_peer_has_others() -> None:
+    lone = standby()
+    lone.engine.world.book.put("pin", "web", "node1", now_s=7)
+    heard = lone.beat(Stand.HOLDS, 4, state=State.STARTED)
+    for digest, says in ((1, ["pin"]), (lone.engine.world.book.digest(), [])):
+        words = replace(heard.beat.words, rules_digest=digest)
+        lone.run(200, replace(heard, beat=replace(heard.beat, words=words)))
+        assert [r.kind for r in [e for e in lone.out if isinstance(e, Say)][-1].words.rules] == says
+
+
+def test_a_question_is_not_asked_twice_nor_before_its_time_nor_without_a_card() -> None:
+    probing = Probing((VIP,), 500 * MS)
+
+    def asked(now_ns: int, device: str = "eth0") -> bool:
+        return probing.request(now_ns, 1, device, "", (BASE,), (PEERS,), neighbours=False) is not None
+
+    assert not asked(START, "") and asked(START)
+    assert not asked(START + 100 * MS), "it is under way"
+    probing.asked, probing.next_ns = 0, START + 300 * MS
+    assert [asked(START + 300 * MS - 1), asked(START + 300 * MS)] == [False, True]
+
+
+def test_a_clear_is_obeyed_once() -> None:
+    lone = owner()
+    lone.engine.world.book.put("clear", "web", "cleared", now_s=0)
+    for failures in (0, 3):
+        lone.group.members[0].failures = 3
+        lone.step(Tick())
+        assert lone.group.members[0].failures == failures
+
+
+def test_only_a_start_has_a_latest_time() -> None:
+    lone = owner()
+    lone.engine.world.book.put("run", "web", "stopped", now_s=0)
+    lone.run(100, lone.beat(epoch=4))
+    latest = {e.operation: e.not_after_ns for e in lone.out if isinstance(e, Run)}
+    assert latest["status"] == latest["stop"] == 0 < latest["start"]
+
+
+def test_the_next_retry_is_the_first_that_is_not_under_way() -> None:
+    group = owner().group
+    assert group.next_ns() == 0
+    address, httpd = group.members
+    address.retry_ns, httpd.retry_ns = START, START + 1
+    assert group.next_ns() == START
+    address.op = 7
+    assert group.next_ns() == START + 1
+
+
+def test_a_group_that_names_no_control_asks_for_none() -> None:
+    lone = Lone()
+    lone.step(Facts((), (GroupFacts("web", "eth0", BASE, ""),)))
+    assert list(lone.engine.world.controls) == [PING]
+    lone.step(Facts((), (GroupFacts("web", "eth0", BASE, "192.168.100.253"),)))
+    assert list(lone.engine.world.controls) == [PING, "192.168.100.253"]
