@@ -50,6 +50,13 @@ def test_a_beat_that_waited_in_the_queue_does_not_undo_the_stall_it_waited_for()
     assert peer.state(START + 5951 * MS) is Peer.LOST
 
 
+def test_who_was_never_heard_is_lost_after_initdead_and_a_deadtime_after_an_own_stall() -> None:
+    peer, initdead_ns = view(), Timing().initdead_ns
+    assert peer.state(START + initdead_ns - 1) is Peer.NEVER and peer.lost_at_ns() == START + initdead_ns
+    peer.stalled(START + initdead_ns - 200 * MS, START + initdead_ns - 100 * MS)
+    assert peer.lost_at_ns() == START + initdead_ns - 100 * MS + LEASE.deadtime_ns
+
+
 def test_one_short_stall_counts_whole_and_one_of_a_deadtime_is_not_short() -> None:
     peer = view()
     peer.hear(heard(START))

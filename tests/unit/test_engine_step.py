@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hbcore.engine import classic
-from hbcore.engine.beat import Mode, Stand, State, Verdict
+from hbcore.engine import classic, speech
+from hbcore.engine.beat import GroupWord, Mode, Service, Stand, State, Verdict
 from hbcore.engine.config import MS, SECOND
 from hbcore.engine.effects import Announce, Gone, Note, Persist, Probe, Prove, Run, Say
 from hbcore.engine.engine import HEALTHY_PROBE_NS, OWNER_PROBE_NS
@@ -296,6 +296,34 @@ def test_a_node_in_standby_says_so() -> None:
 
 
 # -- what it says, asks and obeys --------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_this_node_and_of_each_group() -> None:
+    lone = owner()
+    world = lone.engine.world
+    world.version = "9.9"
+    lone.now += 50 * MS
+    lone.step(lone.beat(epoch=4), Listened(lone.now))
+    words = speech.words(world, lone.now)
+    assert (words.mode, words.config, words.deadtime_ms) == (Mode.ONLINE, lone.config.digest(), 500)
+    assert (words.services, words.release) == ((Service(MINE, "192.168.100.1"),), "9.9")
+    assert words.rules_digest == world.book.digest()
+    age_ms = world.controls[PING].age_ms(lone.now)
+    assert words.groups == (
+        GroupWord(
+            lone.group.number, Stand.HOLDS, 4, lone.group.digest, False, State.STARTED, True, Verdict.OK, age_ms
+        ),
+    )  # fmt: skip
+    assert age_ms > 0
+    lone.group.failed = True
+    (failed,) = speech.words(world, lone.now).groups
+    assert (failed.failed, failed.ready) == (True, False)
+    lone.group.failed, lone.group.phase = False, Phase.PROBING
+    lone.group.facts = replace(lone.group.facts, control="")
+    (unknown,) = speech.words(world, lone.now).groups
+    assert (unknown.state, unknown.ready, unknown.control, unknown.control_age_ms) == (
+        State.UNKNOWN, False, Verdict.NONE, 0
+    )  # fmt: skip
 
 
 def test_rules_are_said_while_the_peer_has_others() -> None:
