@@ -11,7 +11,7 @@ import pytest
 from hbcore.engine import classic, speech
 from hbcore.engine.beat import GroupWord, Mode, Service, Stand, State, Verdict
 from hbcore.engine.config import MS, SECOND
-from hbcore.engine.effects import Announce, Gone, Note, Persist, Probe, Prove, Run, Say
+from hbcore.engine.effects import Announce, Gone, Hold, Note, Persist, Probe, Prove, Run, Say
 from hbcore.engine.engine import HEALTHY_PROBE_NS, OWNER_PROBE_NS
 from hbcore.engine.events import (
     Answered,
@@ -381,3 +381,9 @@ def test_a_group_that_names_no_control_asks_for_none() -> None:
     assert list(lone.engine.world.controls) == [PING]
     lone.step(Facts((), (GroupFacts("web", "eth0", BASE, "192.168.100.253"),)))
     assert list(lone.engine.world.controls) == [PING, "192.168.100.253"]
+
+
+def test_what_may_run_is_said_to_pulse() -> None:
+    lone = Lone(slow=True)
+    (hold,) = [e for e in lone.out if isinstance(e, Hold)]
+    assert hold == Hold((), ("web",))
