@@ -39,9 +39,7 @@ def test_an_owner_wakes_when_an_answer_of_its_control_is_late() -> None:
 
 
 def test_a_claim_wakes_it_at_its_end_and_not_all_the_time() -> None:
-    lone = standby()
-    while lone.group.phase is not Phase.CLAIMING:
-        lone.run(20)
+    lone = standby().claims()
     lone.now += 10 * MS
     lone.step(Tick())
     assert 10 * MS < lone.engine.next_deadline() - lone.now <= lone.engine.world.lease.claim_ns
@@ -65,9 +63,7 @@ def test_what_is_of_the_second_group_reaches_it() -> None:
     probing.asked = 77
     lone.step(Probed(77, lone.now, lone.now))
     assert probing.asked != 77 and probing.round_end_ns == lone.now
-    lone = standby()
-    while lone.group.phase is not Phase.CLAIMING:
-        lone.run(20)
+    lone = standby().claims()
     lone.step(Seen("eth0", VIP, PEERS, "probe", lone.now))
     backed_off = lone.group.backoff_ns
     lone.group.backoff_ns, lone.group.phase = 0, Phase.CLAIMING
@@ -93,9 +89,7 @@ def test_a_result_is_news_at_once(bare: bool) -> None:
 
 
 def test_the_round_a_claim_waits_for_is_news_at_once() -> None:
-    lone = standby()
-    while lone.group.phase is not Phase.CLAIMING:
-        lone.run(20)
+    lone = standby().claims()
     lone._probes.clear()
     lone.run(300)
     assert not lone.group.owner and lone.engine.next_deadline() == lone.now + MS, "it is due, and not all the time"

@@ -180,8 +180,7 @@ def test_nothing_is_released_again_before_it_is_known_to_be_stopped_and_written(
 @pytest.mark.parametrize("wanted", [True, False])
 def test_who_claims_what_turns_out_to_be_its_own_just_starts_it(wanted: bool) -> None:
     lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)))
-    while lone.group.phase is not Phase.CLAIMING:
-        lone.run(20)
+    lone.claims()
     lone.engine.world.book.put("run", "web", "" if wanted else "stopped", now_s=0)
     lone.step(lone.beat(epoch=3))
     assert lone.group.owner and lone.group.token.epoch == 4
@@ -261,8 +260,7 @@ def test_a_machine_that_answered_must_be_silent_for_a_deadtime() -> None:
     lone.run(1500)
     assert lone.group.row == "S7"
     lone.machine, silent = False, lone.now
-    while lone.group.phase is not Phase.CLAIMING:
-        lone.run(20)
+    lone.claims()
     assert 300 * MS <= lone.now - silent <= 800 * MS  # the last answer was asked for up to two rounds before
 
 
@@ -293,15 +291,6 @@ def test_a_machine_that_was_not_asked_yet_is_unknown() -> None:
 # -- claims ------------------------------------------------------------------------------------------------------------
 
 
-def claiming() -> Lone:
-    lone = standby()
-    for _ in range(500):
-        if lone.group.phase is Phase.CLAIMING:
-            return lone
-        lone.run(20)
-    raise AssertionError("it claims nothing")
-
-
 @pytest.mark.parametrize(("me", "failbacks", "before", "manual"), [
     (0, 3, False, True), (1, 3, False, True), (1, 2, False, False), (1, 0, True, True),
 ])  # fmt: skip
@@ -317,8 +306,7 @@ def test_a_claim_away_from_home_is_unplanned_and_the_fourth_in_ten_minutes_waits
 def test_a_group_without_an_address_is_claimed_without_an_answer_to_wait_for() -> None:
     lone = Lone(me=1, bare=True)
     lone.run(2000, lone.beat(Stand.HOLDS, 4, state=State.STARTED))
-    while lone.group.phase is not Phase.CLAIMING:
-        lone.run(20)
+    lone.claims()
     lone._probes.clear()
     lone.run(220)
     assert lone.group.owner
@@ -333,7 +321,7 @@ def test_a_claim_takes_back_the_pin_to_who_is_gone() -> None:
 
 
 def test_intent_is_said_for_two_beats() -> None:
-    lone = claiming()
+    lone = standby().claims()
     begun = lone.now
     assert lone.said().stand is Stand.CLAIMS
     while not lone.group.owner:
@@ -342,7 +330,7 @@ def test_intent_is_said_for_two_beats() -> None:
 
 
 def test_a_claim_waits_for_a_round_that_began_after_its_intent() -> None:
-    lone = claiming()
+    lone = standby().claims()
     lone._probes.clear()  # this round is not over yet
     lone.run(300)
     assert lone.group.phase is Phase.CLAIMING
@@ -350,7 +338,7 @@ def test_a_claim_waits_for_a_round_that_began_after_its_intent() -> None:
 
 def test_who_is_heard_ends_a_claim() -> None:
     for stand in (Stand.HOLDS, Stand.CLAIMS, Stand.NONE):
-        lone = claiming()
+        lone = standby().claims()
         lone.run(20, lone.beat(stand, 4, two_way=False))
         assert lone.group.phase is Phase.IDLE and "claim-dropped" in lone.codes
 
@@ -358,8 +346,7 @@ def test_who_is_heard_ends_a_claim() -> None:
 def test_of_two_who_ask_for_the_address_the_less_preferred_backs_off_a_deadtime() -> None:
     for me, waits in ((0, False), (1, True)):
         lone = standby(me=me)
-        while lone.group.phase is not Phase.CLAIMING:
-            lone.run(20)
+        lone.claims()
         lone.step(Seen("eth0", VIP, PEERS, "probe", lone.now))
         assert (lone.group.phase is not Phase.CLAIMING) is waits
         lone.run(480)
@@ -371,12 +358,10 @@ def test_of_two_who_ask_for_the_address_the_less_preferred_backs_off_a_deadtime(
 def test_of_two_who_never_heard_each_other_the_less_preferred_backs_off_and_neither_takes_what_is_taken() -> None:
     for me, waits in ((0, False), (1, True)):
         lone = Lone(me=me, stored=Stored())
-        while lone.group.phase is not Phase.CLAIMING:
-            lone.run(20)
+        lone.claims()
         lone.step(Seen("eth0", VIP, PEERS, "probe", lone.now))
         assert (lone.group.phase is not Phase.CLAIMING) is waits
-    while lone.group.phase is not Phase.CLAIMING:
-        lone.run(20)
+    lone.claims()
     begun = lone.group.claim_ns
     lone.run(100)
     lone.step(Seen("eth0", VIP, PEERS, "announce", lone.now))

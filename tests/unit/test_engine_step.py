@@ -235,16 +235,13 @@ def test_who_holds_nothing_proves_nothing() -> None:
 def test_only_what_the_peer_asks_for_an_address_of_ours_while_i_claim_it_is_a_rival() -> None:
     stranger = b"\x02\0\0\0\0\x09"
     for ip, mac, kind in (("192.168.100.99", PEERS, "probe"), (VIP, MINE, "probe"), (VIP, stranger, "probe")):
-        lone = standby()
-        while lone.group.phase is not Phase.CLAIMING:
-            lone.run(20)
+        lone = standby().claims()
         lone.step(Seen("eth0", ip, mac, kind, lone.now))
         assert lone.group.phase is Phase.CLAIMING and not lone.group.backoff_ns, (ip, mac)
     lone = standby()
     lone.step(Seen("eth0", VIP, PEERS, "probe", lone.now))
     assert not lone.group.backoff_ns, "it claims nothing"
-    while lone.group.phase is not Phase.CLAIMING:
-        lone.run(20)
+    lone.claims()
     begun = lone.group.claim_ns
     lone.now += 20 * MS
     lone.step(Seen("eth0", VIP, stranger, "announce", lone.now))

@@ -176,9 +176,9 @@ def test_a_control_is_steady_from_when_it_is_first_asked_at_the_earliest() -> No
     lone = Lone(asked_ms=10)
     control = lone.engine.world.controls[PING]
     assert control.ok(lone.now) and not control.steady(lone.now)
-    assert not lone.engine.world.inputs(lone.group, lone.now).control_steady
+    assert not inputs(lone).control_steady
     lone.run(500)
-    assert lone.engine.world.inputs(lone.group, lone.now).control_steady
+    assert inputs(lone).control_steady
 
 
 # -- its files and the peer's ------------------------------------------------------------------------------------------
