@@ -157,8 +157,8 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
 
 def may_start(world: World, group: Group, now_ns: int) -> bool:
     """Nothing keeps it from starting here; standby does not, where the peer is in standby too."""
-    here = world.cannot_here(group, now_ns)
-    return not here or (here == "standby-here" and world.cannot_peer(group, now_ns) == "peer-standby")
+    both = world.cannot_peer(group, now_ns) == "peer-standby"
+    return not world.cannot_here(group, now_ns, but=("standby-here",) if both else ())
 
 
 def _pass_on(world: World, group: Group, code: str, now_ns: int) -> None:

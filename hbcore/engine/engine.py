@@ -26,7 +26,6 @@ TRACE = 1024
 ROUNDS = 6  # evaluations that may follow from one event before it must have settled
 OWNER_PROBE_NS = 2 * SECOND  # how often an owner asks whether anybody else has its address
 HEALTHY_PROBE_NS = 10 * SECOND  # how often the other one asks whether it could see the owner's address at all
-
 UNABLE_DEADTIMES = 4  # as seldom asks who may not start it: a question holds a rival back for one
 
 

@@ -241,7 +241,7 @@ class Heart:
         for word in self._words.groups:
             if word.group in light and word.stand is Stand.HOLDS:
                 self.released[light[word.group]] = word.epoch + 1
-                word = replace(word, stand=Stand.RELEASED, epoch=word.epoch + 1, ready=False)
+                word = replace(word, stand=Stand.RELEASED, epoch=word.epoch + 1)
             groups.append(replace(word, ready=False))
         self._words = replace(self._words, mode=Mode.UNMANAGED, groups=tuple(groups))
         self._last_words = LAST_WORDS

@@ -49,15 +49,20 @@ def renewal(renew: Renew, ticket_ns: int) -> Generator[Ticket | Swap, tuple[Answ
     """One renewal. Send back the kernel's answer and the time read after it; a pause anywhere makes the kernel refuse.
 
     The clock is read after the ticket was put, and the swap works only while the ticket lives: so the gate ends at most
-    W after the lease (`until_ns`), however long this process was stopped in between.
+    W after the lease (`until_ns`), however long this process was stopped in between. What was refused is tried once
+    more: where only the ticket had run out, the gate still stands, and a short pause costs nothing. Not so a `fresh`
+    one: the daemon may have shut it meanwhile, and it would open the gate again.
     """
-    answer, now_ns = yield Ticket(ticket_ns)
-    if answer is not Answer.DONE:
-        return answer
-    if now_ns >= renew.until_ns:
-        return Answer.LAPSED
-    answer, _ = yield Swap(renew.until_ns - now_ns, renew.fresh)
-    return answer
+    for _ in range(1 if renew.fresh else 2):
+        answer, now_ns = yield Ticket(ticket_ns)
+        if answer is not Answer.DONE:
+            return answer
+        if now_ns >= renew.until_ns:
+            return Answer.LAPSED
+        answer, _ = yield Swap(renew.until_ns - now_ns, renew.fresh)
+        if answer is not Answer.LAPSED:
+            return answer
+    return Answer.LAPSED
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hbcore.engine.group import Group
+from hbcore.engine.group import UNSEEN, Group
 from hbcore.engine.world import FAILBACKS_LIMIT, FAILBACKS_WINDOW_S, World
 
 
@@ -22,7 +22,7 @@ class Placement:
 
 def place(world: World, group: Group, now_ns: int) -> Placement:
     """Where this holder's group should be now."""
-    here = world.cannot_here(group, now_ns)
+    here = world.cannot_here(group, now_ns, but=() if group.stopped else (UNSEEN,))  # new here says nothing against it
     if here == "stopped-by-operator":
         return Placement(None, here)
     peer, there = world.peer.name, world.cannot_peer(group, now_ns)

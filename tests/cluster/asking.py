@@ -15,13 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hbcore.engine.config import MS
+from hbcore.engine.lease import STANDARD
 from tests.cluster.harness import VIP, Cluster
 
 T = TypeVar("T")
 GROUP = "192.168.100.100"  # the tutorial's one group is called by its address
 HOST = {"node1": "node1.xiaofei.com", "node2": "node2.xiaofei.com"}
 HBCORED = (sys.executable, "-m", "hbcore.cli.hbcored")
-STOOD_STILL_MS = 100  # from then on a lease may rightly be over
+STOOD_STILL_MS = STANDARD.ticket_ns / MS  # a renewal that was under way is then rightly refused
 MOVES = frozenset({"moving", "token-passed", "claiming", "taken-over", "group-stopped", "group-started", "yielded"})
 
 

@@ -1,7 +1,8 @@
-"""A witness of the machine itself: when nothing at all ran on it for a while, though it was time to.
+"""A witness of the machine itself: when nothing at all ran on one of its processors for a while, though it was time to.
 
-Owns one process that sleeps and looks at the clock, in real time where that is granted (else the neighbours' load
-counts as well). Invariant: it says what the machine did, whatever the cluster did. Must not know the cluster.
+Owns a process for each processor that sleeps and looks at the clock, in real time where that is granted (else the
+neighbours' load counts as well): a hypervisor may stop one of them alone, and whoever runs there. Invariant: it says
+what the machine did, whatever the cluster did. Must not know the cluster.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class Stalls:
         argv = [sys.executable, "-m", "tests.cluster.stalls"]
         self._process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
-        self._process.stdout.readline()
+        for _ in os.sched_getaffinity(0):
+            while self._process.stdout.readline() not in (b"ready\n", b""):
+                pass  # one that is ready may have stood still before the next is
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         return self
@@ -59,14 +62,30 @@ class Stalls:
 
 def main() -> None:
     """Until stdin ends."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    children = [child for cpu in others if (child := _fork(cpu))]
+    _watch(first)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def _fork(cpu: int) -> int:
+    if child := os.fork():
+        return child
+    _watch(cpu)
+    os._exit(0)
+
+
+def _watch(cpu: int) -> None:
+    os.sched_setaffinity(0, {cpu})
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(PRIORITY))
-    print("ready", flush=True)
+    os.write(1, b"ready\n")
     last = time.monotonic()
     while not select.select([sys.stdin], [], [], EVERY_S)[0]:
         now = time.monotonic()
         if now - last > SHORTEST_S:
-            print(last, now, flush=True)
+            os.write(1, f"{last} {now}\n".encode())  # whole: several write to one pipe
         last = now
 
 

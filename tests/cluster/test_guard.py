@@ -13,7 +13,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.asking import assert_one_owner, at_home, both_hear, codes, judged, newest, told
+from tests.cluster.asking import (
+    STOOD_STILL_MS,
+    assert_one_owner,
+    at_home,
+    both_hear,
+    codes,
+    judged,
+    newest,
+    told,
+)
 from tests.cluster.auditing import Auditor
 from tests.cluster.harness import VIP, Cluster
 from tests.cluster.silence import freeze_and_thaw, remove_guard, spoke
@@ -21,7 +30,6 @@ from tests.cluster.silence import freeze_and_thaw, remove_guard, spoke
 SILENT_MS = 400.0  # L + W + 50 ms, profile standard
 ANSWER_MS = 1000.0
 RESTORED_MS = 100.0
-STALL_MS = 50.0  # a pause of the whole machine that spoils a figure
 PLAYS = 4
 
 HURTS = {
@@ -50,7 +58,7 @@ def frozen_in_time(c: Cluster) -> None:
         took = freeze_and_thaw(c)
         stalled = c.stalls.longest_ms(begun)
         print(took, f"the machine stood still for {stalled} ms" if stalled else "")
-        if stalled < STALL_MS:
+        if stalled < STOOD_STILL_MS:
             break
     assert took.silent <= SILENT_MS + stalled and took.answered <= ANSWER_MS + 2 * stalled, took
 
@@ -89,13 +97,13 @@ def test_a_guard_that_somebody_removes_is_back_at_once(c: Cluster, kind: str) ->
         for _ in range(PLAYS):
             took = remove_guard(c, HURTS[kind])
             print(kind, took)
-            if took.stalled_ms < STALL_MS:
+            if took.stalled_ms < STOOD_STILL_MS:
                 break
     assert took.away_ms <= RESTORED_MS + took.stalled_ms, took
     assert took.gap_ms <= 60 + took.stalled_ms, took
     for code, severity in (("guard-lost", "error"), ("guard-restored", "info")):
         assert told(c, "node1", code, after)["severity"] == severity
-    assert not {"lapsed", "lapsed-late"} & set(codes(c, "node1", after)) or took.stalled_ms >= STALL_MS
+    assert not {"lapsed", "lapsed-late"} & set(codes(c, "node1", after)) or took.stalled_ms >= STOOD_STILL_MS
     time.sleep(0.6)  # one second after it was hurt
     frozen_in_time(c)
 

@@ -49,6 +49,30 @@ def test_a_renewal_that_was_stopped_before_its_clock_until_the_lease_is_over_swa
     assert end.value.value is Answer.LAPSED
 
 
+@pytest.mark.parametrize(("fresh", "tries"), [(False, 2), (True, 1)])
+def test_a_refused_swap_is_tried_once_more_unless_it_would_open_a_gate_that_was_shut(fresh: bool, tries: int) -> None:
+    steps = renewal(Renew("web", START + 300 * MS, fresh), 50 * MS)
+    step = next(steps)
+    for n in range(tries):
+        assert step == Ticket(50 * MS)
+        assert steps.send((Answer.DONE, START + n * 60 * MS)) == Swap((300 - n * 60) * MS, fresh)
+        if n < tries - 1:
+            step = steps.send((Answer.LAPSED, START + 60 * MS))
+    with pytest.raises(StopIteration) as end:
+        steps.send((Answer.LAPSED, START + 120 * MS))
+    assert end.value.value is Answer.LAPSED
+
+
+def test_a_renewal_whose_second_try_lands_is_done() -> None:
+    steps = renewal(Renew("web", START + 300 * MS, False), 50 * MS)
+    next(steps)
+    for answer in (Answer.DONE, Answer.LAPSED, Answer.DONE):
+        steps.send((answer, START + 60 * MS))
+    with pytest.raises(StopIteration) as end:
+        steps.send((Answer.DONE, START + 60 * MS))
+    assert end.value.value is Answer.DONE
+
+
 def test_a_new_right_opens_the_gate_once_and_proofs_keep_it_open() -> None:
     leases = kept()
     (first,) = renew(leases, START + MS, START)

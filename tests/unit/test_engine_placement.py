@@ -16,11 +16,12 @@ from hbcore.engine.events import (
     Outcome,
     Tick,
 )  # fmt: skip
+from hbcore.engine.group import UNSEEN, Phase
 from hbcore.engine.placement import damped, place
 from hbcore.engine.planner import Order, whereabouts
 from hbcore.engine.table import Peer
 from tests.unit.duo import PING
-from tests.unit.lone import Lone, owner, standby
+from tests.unit.lone import Lone, owner, resting, standby
 
 OBSTACLES = (
     "",
@@ -143,6 +144,18 @@ def test_what_keeps_it_from_home_is_named_and_begins_the_wait_anew() -> None:
     assert placed(lone) == ("node2", "failback-waits") and lone.group.peer_can_since_ns == lone.now
 
 
+def test_what_runs_is_not_moved_because_this_node_is_not_looked_at_yet() -> None:
+    """A daemon that follows one that ended hears the other node before it has looked at its own interfaces."""
+    lone = owner()
+    lone.group.facts = replace(lone.group.facts, problem=UNSEEN)
+    lone.run(2000, lone.beat(epoch=4))
+    assert placed(lone) == ("node1", "") and lone.group.phase is Phase.RUNNING and "moving" not in lone.codes
+    idle = resting()
+    idle.group.facts = replace(idle.group.facts, problem=UNSEEN)
+    idle.engine.world.book.put("run", "web", "", now_s=0)
+    assert placed(idle) == ("node2", UNSEEN)
+
+
 @pytest.mark.parametrize(
     ("mine", "theirs", "starts"),
     [(False, False, True), (True, False, False), (True, True, True), (False, True, True)],
@@ -154,7 +167,7 @@ def test_a_node_in_standby_starts_only_what_the_other_in_standby_cannot(mine: bo
         lone.engine.world.book.put("mode", "node1", "standby", now_s=0)
     assert classic.may_start(lone.engine.world, lone.group, lone.now) is starts
     lone.group.failed = True
-    assert mine or not classic.may_start(lone.engine.world, lone.group, lone.now)
+    assert not classic.may_start(lone.engine.world, lone.group, lone.now)
 
 
 @pytest.mark.parametrize("ms", [999, 1000])
