@@ -66,7 +66,7 @@ class Runner:
         self._orphans = output_dir.with_name("scripts")
         self._orphans.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._environment = environment(node, config_dir, logs or {})
-        self._running: dict[int, Run] = {}
+        self._asking: dict[tuple[str, ...], Run] = {}  # statuses under way
         self._turn: dict[str, asyncio.Lock] = {}
 
     async def run(
@@ -78,7 +78,8 @@ class Runner:
         not_after_ns: int = 0,
         valid_s: int | None = None,
     ) -> Done:
-        """`operation`: start | stop | status. Different resources run side by side, one resource's operations in order.
+        """`operation`: start | stop | status. Different resources run side by side, one resource's operations in order;
+        a status that is under way when its resource is to start or stop is out of date, and ended.
 
         start and stop give OK, FAILED, UNKNOWN (timeout, killed) or LATE (`not_after_ns`, 0 = none, had passed: nothing
         was done); status gives RUNNING, STOPPED or UNKNOWN. `timeout_ns` counts from when it is its turn. `valid_s`: an
@@ -87,23 +88,17 @@ class Runner:
         if operation not in ("start", "stop", "status"):
             raise ValueError(operation)
         asked = self._now_ns()
+        if operation != "status" and (overtaken := self._asking.get(_service(resource))):
+            overtaken.kill()
         async with self._turn.setdefault(resource.name, asyncio.Lock()):
             if not_after_ns and self._now_ns() > not_after_ns:
                 finding: Finding = (Outcome.LATE, "resource-late", {"resource": resource.name})
             elif resource.agent == _ADDRESS:
                 finding = await self._address(resource, operation, timeout_ns, not_after_ns, valid_s)
             else:
-                finding = await self._script(op_id, resource, operation, timeout_ns)
+                finding = await self._script(resource, operation, timeout_ns)
         outcome, code, args = finding
         return Done(op_id, outcome, self._say(code, **args), self._now_ns() - asked)
-
-    def kill(self, op_id: int) -> bool:
-        """Kill the process group of a running script; its `Done` says UNKNOWN. False where none runs."""
-        run = self._running.get(op_id)
-        if run is None:
-            return False
-        run.kill()
-        return True
 
     def end_orphans(self) -> int:
         """End what a former daemon left running. To be called before anything is asked; how many there were."""
@@ -133,18 +128,25 @@ class Runner:
         except OSError as error:  # no netlink socket to ask with
             return Outcome.UNKNOWN, "address-unknown", {"ip": wanted.ip, "why": os.strerror(error.errno or 0)}
 
-    async def _script(self, op_id: int, resource: Resource, operation: str, timeout_ns: int) -> Finding:
+    async def _script(self, resource: Resource, operation: str, timeout_ns: int) -> Finding:
         path = find_script(resource.kind, self._config_dir, self._init_dir)
         if isinstance(path, Missing):
             outcome = Outcome.FAILED if operation == "start" else Outcome.UNKNOWN
             return outcome, "resource-without-script", {"kind": resource.kind, "path": path.path or "-"}
         kind = Kind.LSB if path.parent == self._init_dir else Kind.HEARTBEAT
-        run = self._running[op_id] = Run(path, kind, resource.args, operation, self._environment)
+        run = Run(path, kind, resource.args, operation, self._environment)
+        if operation == "status":
+            self._asking[_service(resource)] = run
         try:
             result = await run.result(timeout_ns, capture.path_for(self._output_dir, resource.name), self._orphans)
         finally:
-            del self._running[op_id]
+            self._asking.pop(_service(resource), None)
         return result.outcome, *_told(result, path, operation, timeout_ns)
+
+
+def _service(resource: Resource) -> tuple[str, ...]:
+    """What it is about: names are a group's own."""
+    return resource.kind, *resource.args
 
 
 def _told(result: Result, path: Path, operation: str, timeout_ns: int) -> tuple[str, dict[str, str]]:

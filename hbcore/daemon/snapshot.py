@@ -21,8 +21,9 @@ from hbcore.engine import classic
 from hbcore.engine.beat import Mode, State, Verdict
 from hbcore.engine.config import MS, SECOND
 from hbcore.engine.engine import Engine
-from hbcore.engine.group import CONFLICT_OVER_NS, Group, Member, Phase, Res
+from hbcore.engine.group import CONFLICT_OVER_NS, Group, Phase
 from hbcore.engine.holes import holes, level
+from hbcore.engine.member import Member, Res
 from hbcore.engine.placement import place
 from hbcore.engine.planner import whereabouts
 from hbcore.engine.table import Peer

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from hbcore.engine.config import Chosen, ClusterConfig, GroupDef, Guard, Media, Problem, Weight, Where
+from hbcore.engine.config import Chosen, ClusterConfig, GroupDef, Guard, Media, Problem, Resource, Weight, Where
 from hbcore.formats import timing, weights
 from hbcore.formats.ha_cf import HaCf
 from hbcore.formats.haresources import GroupLine, written
@@ -55,7 +55,7 @@ def assemble(
     if not texts.groups and not texts.haresources_failed:
         res.warning(0, "no-group")
     tags = _tags(texts, yaml)
-    groups = tuple(_group(g, nodes, tags.get(g.name), files) for g in texts.groups)
+    groups = tuple(_group(g, nodes, tags.get(g.name), files, yaml) for g in texts.groups)
     groups = _guarded(groups, texts, tags, yaml)
     problems = (*ha.close(), *res.close(), *yaml.close())
     if ha.failed or res.failed or yaml.failed or len(nodes) != NODES:
@@ -76,12 +76,30 @@ def assemble(
     return config, problems
 
 
-def _group(group: GroupLine, nodes: Sequence[str], tag: Tag | None, files: tuple[str, str, str]) -> GroupDef:
+def _group(
+    group: GroupLine, nodes: Sequence[str], tag: Tag | None, files: tuple[str, str, str], found: Findings
+) -> GroupDef:
     weight, why, of = weights.weigh(group.resources)
     if tag is not None and tag.weight is not None:
         weight, why, of = tag.weight, "weight-tagged", f"{files[2]}:{tag.weight_line}"
     prefer = (group.node, *(n for n in nodes if n != group.node))
-    return GroupDef(group.name, prefer, group.resources, weight, why, of, Where(files[1], group.line))
+    resources = group.resources if tag is None else _cared(group, tag, found)
+    return GroupDef(group.name, prefer, resources, weight, why, of, Where(files[1], group.line))
+
+
+def _cared(group: GroupLine, tag: Tag, found: Findings) -> tuple[Resource, ...]:
+    """Its resources, each with the care it was given."""
+    resources = {r.name: r for r in group.resources}
+    for cared in tag.cares:
+        resource = resources.get(cared.resource)
+        if resource is None:
+            near = nearest(cared.resource, resources, 0.0) or ", ".join(resources)
+            found.error(cared.line, "care-resource", resource=cared.resource, group=group.name, near=near)
+        elif resource.address is not None:
+            found.error(cared.line, "care-address", resource=cared.resource)
+        else:
+            resources[cared.resource] = replace(resource, care=cared.care)
+    return tuple(resources.values())
 
 
 def _nodes(texts: Texts, me: str | None, found: Findings) -> None:

@@ -295,6 +295,10 @@ YAML = {
     "yaml-key-unknown": "{what} has no key {key}: the nearest is {near}",
     "yaml-short-weight": "a group has its values below it: write `{group}: {{weight: {weight}}}`",
     "yaml-choice": "{key} cannot be {word}: the nearest is {near} (there are {allowed})",
+    "care-resource": "group {group} has no resource {resource}: the nearest is {near}",
+    "care-address": "{resource} is an address, of which the kernel tells at once: remove the line",
+    "care-monitor-often": "{resource} cannot be asked more often than once a second: write `monitor: 1` or more, or "
+    "`never`",
     "yaml-group": "there is no group {group}: haresources has none",
     "yaml-group-near": "there is no group {group} in haresources: the nearest is {near}",
     "guard-heavy": "group {group} is heavy, and a heavy group is not gated without a watchdog: write `guard: auto`",

@@ -104,14 +104,15 @@ async def test_timeout_is_unknown(place: Place) -> None:
     assert "killed after 0.2 s" in done.detail
 
 
-async def test_kill_by_operation(place: Place) -> None:
-    slow = place.script("httpd", "sleep 300")
-    running = asyncio.create_task(place.runner.run(7, slow, "start", 60 * SECOND))
+@pytest.mark.parametrize("operation", ["start", "stop"])
+async def test_a_status_under_way_gives_way(place: Place, operation: str) -> None:
+    """A monitor that hangs holds up no hand-over."""
+    slow = place.script("httpd", "[ $1 = status ] && sleep 300; exit 0")
+    asked = asyncio.create_task(place.runner.run(1, slow, "status", 60 * SECOND))
     await asyncio.sleep(0.1)
-    assert not place.runner.kill(8)
-    assert place.runner.kill(7)
-    assert (await asyncio.wait_for(running, 2)).outcome is Outcome.UNKNOWN
-    assert not place.runner.kill(7)
+    done = await asyncio.wait_for(place.runner.run(2, slow, operation, LIMIT), 2)
+    assert done.outcome is Outcome.OK
+    assert (await asked).outcome is Outcome.UNKNOWN
 
 
 async def test_permission_to_start_is_looked_at_just_before(place: Place) -> None:
