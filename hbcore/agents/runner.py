@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from hbcore.agents import capture, orphans
-from hbcore.agents.lookup import INIT_DIR, Missing, find_script
+from hbcore.agents import capture, ocf, orphans
+from hbcore.agents.lookup import Agent, Missing, Places, find
 from hbcore.agents.script import Result, Run, environment
 from hbcore.agents.verdict import Kind
 from hbcore.engine.config import Address, Resource
@@ -42,30 +42,30 @@ class Runner:
     """One per daemon, in its running loop.
 
     `say`: words.say, for `Done.detail`. `logs`: see script.environment. `output_dir`: existing folder for what services
-    print that scripts leave running. `init_dir`: where LSB scripts are, None for none.
+    print that scripts leave running.
     """
 
     def __init__(
         self,
         *,
         node: str,
-        config_dir: Path,
+        places: Places,
         output_dir: Path,
         addresses: AddressKeeper,
         now_ns: Callable[[], int],
         say: Say,
         logs: Mapping[str, str | None] | None = None,
-        init_dir: Path | None = INIT_DIR,
     ) -> None:
         self._addresses = addresses
-        self._config_dir = config_dir
-        self._init_dir = init_dir
+        self._places = places
         self._now_ns = now_ns
         self._say = say
         self._output_dir = output_dir
         self._orphans = output_dir.with_name("scripts")
         self._orphans.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._environment = environment(node, config_dir, logs or {})
+        self._scratch = output_dir.with_name("rsctmp")
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._environment = environment(node, places.config_dir, logs or {})
         self._asking: dict[tuple[str, ...], Run] = {}  # statuses under way
         self._turn: dict[str, asyncio.Lock] = {}
 
@@ -129,19 +129,26 @@ class Runner:
             return Outcome.UNKNOWN, "address-unknown", {"ip": wanted.ip, "why": os.strerror(error.errno or 0)}
 
     async def _script(self, resource: Resource, operation: str, timeout_ns: int) -> Finding:
-        path = find_script(resource.kind, self._config_dir, self._init_dir)
-        if isinstance(path, Missing):
+        agent = find(resource, self._places)
+        if isinstance(agent, Missing):
             outcome = Outcome.FAILED if operation == "start" else Outcome.UNKNOWN
-            return outcome, "resource-without-script", {"kind": resource.kind, "path": path.path or "-"}
-        kind = Kind.LSB if path.parent == self._init_dir else Kind.HEARTBEAT
-        run = Run(path, kind, resource.args, operation, self._environment)
+            return outcome, "resource-without-script", {"kind": resource.kind, "path": agent.path or "-"}
+        run = self._prepared(agent, resource, operation, timeout_ns)
         if operation == "status":
             self._asking[_service(resource)] = run
         try:
             result = await run.result(timeout_ns, capture.path_for(self._output_dir, resource.name), self._orphans)
         finally:
             self._asking.pop(_service(resource), None)
-        return result.outcome, *_told(result, path, operation, timeout_ns)
+        return result.outcome, *_told(result, agent.path, operation, timeout_ns)
+
+    def _prepared(self, agent: Agent, resource: Resource, operation: str, timeout_ns: int) -> Run:
+        if agent.kind is not Kind.OCF:
+            return Run(agent.path, agent.kind, agent.args, operation, self._environment)
+        told = ocf.environment(
+            agent.name, resource.name, agent.args, timeout_ns, self._scratch, self._places.ocf_root
+        )  # fmt: skip
+        return Run(agent.path, agent.kind, (), operation, {**self._environment, **told})
 
 
 def _service(resource: Resource) -> tuple[str, ...]:

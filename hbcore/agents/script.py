@@ -1,4 +1,4 @@
-"""Runs one heartbeat-class or LSB script and says what came of it.
+"""Runs one script or OCF agent and says what came of it.
 
 Owns the child process. Invariants: it has its own process group; after the timeout that whole group is killed and the
 answer is UNKNOWN; nothing that a script leaves running can hold us up, and nothing of ours leaks into it.
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hbcore.agents import orphans, verdict
+from hbcore.agents import ocf, orphans, verdict
 from hbcore.agents.capture import Capture
 from hbcore.agents.verdict import Kind
 from hbcore.engine.events import Outcome
@@ -71,8 +71,10 @@ class Run:
     """One run of one script. `kill` may be called at any time from the same loop."""
 
     def __init__(self, path: Path, kind: Kind, args: Sequence[str], operation: str, env: Mapping[str, str]) -> None:
-        """`operation` is the last argument, as heartbeat calls its scripts: start | stop | status."""
-        self._argv = [str(path), *args, operation]
+        """`operation` is the last argument, as heartbeat calls its scripts: start | stop | status; an OCF agent has its
+        own word for that one.
+        """
+        self._argv = [str(path), *args, ocf.ACTIONS[operation] if kind is Kind.OCF else operation]
         self._kind = kind
         self._operation = operation
         self._env = dict(env)

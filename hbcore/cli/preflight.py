@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
-from hbcore.agents.lookup import Missing, find_script
+from hbcore.agents.lookup import Agent, Missing, Places, find
 from hbcore.engine.config import ClusterConfig, GroupDef, Guard, Problem, Severity
 from hbcore.engine.keys import Keyring
 from hbcore.engine.lease import real_time
@@ -121,22 +121,23 @@ def _told(config: ClusterConfig) -> list[Problem]:
 
 def _scripts(config: ClusterConfig, config_dir: Path, here: bool) -> tuple[dict[str, Path], tuple[Problem, ...]]:
     found = Findings("haresources")
+    places = Places(config_dir) if here else Places(config_dir, None, (), Path("/nonexistent"))
     scripts: dict[str, Path] = {}
+    lost: set[str] = set()
     for group in config.groups:
-        for kind in dict.fromkeys(r.kind for r in group.resources if r.agent == "script"):
-            if kind in scripts:
-                continue
-            path = find_script(kind, config_dir) if here else find_script(kind, config_dir, None, ())
-            if isinstance(path, Path):
-                scripts[kind] = path
-            elif here or path.path:
-                _lost(path, group, config_dir, found)
+        for resource in (r for r in group.resources if r.address is None):
+            agent = find(resource, places)
+            if isinstance(agent, Agent):
+                scripts[resource.kind] = agent.path
+            elif resource.kind not in lost and (here or (resource.agent == "script" and agent.path)):
+                lost.add(resource.kind)
+                _lost(agent, group, config_dir, found)
     return scripts, found.close()
 
 
 def _lost(missing: Missing, group: GroupDef, config_dir: Path, found: Findings) -> None:
     code = missing.code
-    if code == "script-missing":
+    if code.endswith("-missing"):
         code += ("-near" if missing.near else "") + ("-unit" if missing.unit else "")
     found.error(
         group.where.line,

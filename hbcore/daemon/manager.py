@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from hbcore import __version__
+from hbcore.agents.lookup import Places
 from hbcore.agents.runner import Runner
 from hbcore.control.schema import Event, Status
 from hbcore.control.server import Server
@@ -74,8 +75,8 @@ class Manager:
         self._backend = Backend(self._engine, self._journal, self._status, self._carry_out)
         self._server = Server(self._backend, self._runtime / "hbcore.sock")
         self._runner = Runner(
-            node=hello.node, config_dir=Path(hello.config_dir), output_dir=self._output(), addresses=self._addresses,
-            now_ns=clock.now_ns, say=say,
+            node=hello.node, places=Places(Path(hello.config_dir)), output_dir=self._output(),
+            addresses=self._addresses, now_ns=clock.now_ns, say=say,
             logs={"logfile": config.logfile, "debugfile": config.debugfile, "logfacility": config.logfacility},
         )  # fmt: skip
         self._tasks: set[asyncio.Task[None]] = set()

@@ -213,7 +213,7 @@ def _resource(world: World, group: Group, member: Member, at: str, now_ns: int) 
         node = ""
     return {
         "name": member.resource.name,
-        "agent": "address" if member.resource.address else f"script:{member.resource.kind}",
+        "agent": "address" if member.resource.address else f"{member.resource.agent}:{member.resource.kind}",
         "state": state,
         "node": node or None,
         "failcount": member.failures,

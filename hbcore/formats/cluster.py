@@ -165,7 +165,7 @@ def _shared(groups: Sequence[GroupLine], found: Findings) -> None:
     seen: dict[str, str] = {}
     for group in groups:
         for resource, line in zip(group.resources, group.places, strict=True):
-            if resource.agent != "script":
+            if resource.address is not None:
                 continue
             text = written(resource)
             if seen.get(text, group.name) != group.name:

@@ -24,7 +24,13 @@ from hbcore.formats.values import Fault, fault
 MAX_RESOURCES = 64
 MAX_ARG = 255
 ADDRESS_KINDS = ("IPaddr", "IPaddr2", "IPv6addr")
-LATER_CLASSES = ("ocf", "systemd", "lsb", "service", "upstart", "stonith", "nagios", "heartbeat")
+CLASSES = ("ocf", "systemd", "lsb")
+FOREIGN_CLASSES = ("service", "upstart", "stonith", "nagios", "heartbeat")  # Pacemaker's other ones
+UNITS = (".service", ".socket", ".target", ".mount", ".timer", ".path", ".slice")
+OCF_ADDRESSES = ("IPaddr", "IPaddr2", "IPv6addr")
+_UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\\:@-]*")  # systemd.unit(5)
+_OCF = re.compile(r"[A-Za-z0-9_-]+:[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_PARAM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 _KIND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*")
 
 
@@ -168,6 +174,11 @@ def _resource(word: str) -> Resource | Fault:
         return _built_in(built_in, word)
     if address.looks_like_ipv6(word):
         return _address("IPv6addr", (), word)
+    cls = kind.partition(":")[0]
+    if cls.lower() in CLASSES and (":" in kind or args):
+        return _classed(cls, word, kind, args)
+    if kind.endswith(UNITS) and not args:
+        return _unit(kind)
     if wrong := _shape(word, kind, args):
         return wrong
     if address.looks_like(word):
@@ -199,6 +210,36 @@ def _built_in(kind: str, word: str) -> Resource | Fault:
     return _address(kind, (spec,), spec)
 
 
+def _classed(cls: str, word: str, kind: str, args: list[str]) -> Resource | Fault:
+    """`ocf:PROVIDER:TYPE::NAME=VALUE`, `systemd:UNIT`, `lsb:SCRIPT::ARG`."""
+    name = kind.partition(":")[2]
+    if cls == "OCF" and len(args) == 2 and not name:
+        return fault("ocf-wrapper", word=word, agent=args[0], instance=args[1])
+    if cls not in CLASSES or not name:  # SYSTEMD:apache2, systemd::apache2
+        return fault("class-spelling", word=word, write=":".join((cls.lower(), *filter(None, (name, *args)))))
+    if len(word) > MAX_ARG:
+        return fault("resource-long", limit=MAX_ARG)
+    if cls == "systemd":
+        return fault("unit-args", word=word, write=f"systemd:{name}") if args else _unit(name)
+    if cls == "lsb":
+        return Resource(name, "lsb", name, tuple(args)) if _KIND.fullmatch(name) else fault("kind-bad", word=name)
+    kind_of = name.partition(":")[2]
+    if _OCF.fullmatch(name) is None:
+        return fault("ocf-bad", word=word, write=f"ocf:heartbeat:{name.strip(':').rpartition(':')[2] or 'Filesystem'}")
+    if kind_of in OCF_ADDRESSES:
+        return fault("ocf-address", word=word)
+    if wrong := next((a for a in args if _PARAM.fullmatch(a) is None), None):
+        return fault("ocf-param", word=wrong)
+    return Resource(kind_of, "ocf", name, tuple(args))
+
+
+def _unit(name: str) -> Resource | Fault:
+    unit = name if name.endswith(UNITS) else f"{name}.service"
+    if _UNIT.fullmatch(unit) is None:
+        return fault("unit-bad", word=name)
+    return Resource(unit.removesuffix(".service"), "systemd", unit)
+
+
 def _shape(word: str, kind: str, args: list[str]) -> Fault | None:
     """Shapes that can only be mistakes, or that a later version runs."""
     if word == "\\":
@@ -206,10 +247,9 @@ def _shape(word: str, kind: str, args: list[str]) -> Fault | None:
     if ":::" in word or "" in args or not kind:
         return fault("args-empty", word=word)
     lower = kind.partition(":")[0].lower()
-    if lower in LATER_CLASSES and (args or ":" in kind):
-        return fault("class-later", word=word, cls=lower)
-    if kind.endswith((".service", ".socket", ".target", ".mount")):
-        return fault("class-later", word=word, cls="systemd")
+    if lower in FOREIGN_CLASSES and (args or ":" in kind):
+        name = kind.partition(":")[2] or (args[0] if args else "")
+        return fault("class-foreign", word=word, cls=lower, write=name if lower == "heartbeat" else f"systemd:{name}")
     if address.looks_like(kind) and args:
         return fault("ip-colons", word=word, write="/".join([kind, *args]))
     if ":" in kind and kind[0].isdigit() and not address.looks_like(kind):
@@ -239,7 +279,8 @@ def _address(kind: str, args: tuple[str, ...], spec: str) -> Resource | Fault:
 
 def written(resource: Resource) -> str:
     """The resource with its arguments, as the file has it."""
-    return "::".join((resource.kind, *resource.args))
+    cls = f"{resource.agent}:" if resource.agent in CLASSES else ""
+    return "::".join((cls + resource.kind, *resource.args))
 
 
 def _unique(resources: list[Resource]) -> tuple[Resource, ...]:

@@ -258,8 +258,16 @@ HARESOURCES = {
     "above it",
     "args-empty": "{word} has an empty argument: write exactly one :: between arguments and none at the end",
     "single-colon": "arguments are separated by two colons: write {write}",
-    "class-later": "{word} names the class {cls}, which runs from a later version on: write a script of resource.d or "
-    "/etc/init.d by its bare name",
+    "class-foreign": "{word} names the class {cls}, which is not run here: write {write}",
+    "class-spelling": "{word} is not how a class is written: write {write}",
+    "unit-args": "{word} gives arguments to a systemd unit, which takes none: write {write}",
+    "unit-bad": "{word} is no name of a systemd unit: write one as `systemctl` shows it",
+    "ocf-bad": "{word} is no name of an OCF agent, which is ocf:PROVIDER:TYPE: write {write}",
+    "ocf-address": "{word} would put an address on that nothing guards: write the address itself, like "
+    "192.168.1.100/24/eth0",
+    "ocf-wrapper": "{word} is heartbeat's OCF wrapper, with its parameters in conf/OCF/{agent}/{instance}: write them "
+    "here, as ocf:heartbeat:{agent}::NAME=VALUE",
+    "ocf-param": "{word} is no parameter of an OCF agent: write its name before it, like directory=/srv",
     "kind-path": "{word} is a path, a script is found by its name: write the bare name of one in resource.d or "
     "/etc/init.d",
     "kind-bad": "{word} is no name of a script: write the name of one in resource.d or /etc/init.d",
@@ -310,10 +318,14 @@ HERE = {
     "script-missing": "there is no script {kind} in {dir} or /etc/init.d: put one there that knows start, stop and "
     "status",
     "script-missing-near": "there is no script {kind} in {dir} or /etc/init.d: {near} is there, write that",
-    "script-missing-unit": "there is no script {kind} in {dir} or /etc/init.d; systemd has {unit}, but units run from "
-    "a later version on: put a script that calls it there",
-    "script-missing-near-unit": "there is no script {kind} in {dir} or /etc/init.d: {near} is there, write that "
-    "(systemd's {unit} can be used from a later version on)",
+    "script-missing-unit": "there is no script {kind} in {dir} or /etc/init.d; systemd has {unit}: write "
+    "systemd:{unit}",
+    "script-missing-near-unit": "there is no script {kind} in {dir} or /etc/init.d: {near} is there, write that, or "
+    "systemd:{unit}",
+    "agent-missing": "there is no OCF agent {kind} ({path}): install Debian's resource-agents, or put it there",
+    "agent-missing-near": "there is no OCF agent {kind} ({path}): the nearest is ocf:{near}",
+    "unit-missing": "systemd has no unit {kind}: install what brings it, or write the one that `systemctl` shows",
+    "unit-missing-near": "systemd has no unit {kind}: the nearest is {near}",
     "script-not-executable": "the script {path} is not executable: chmod 755 {path}",
     "script-is-directory": "{path} is a directory, where the script {kind} should be: put the script there",
     "script-broken-link": "{path} is a link to nowhere, where the script {kind} should be: mend the link",

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from hbcore.agents import capture
+from hbcore.agents.lookup import Places
 from hbcore.agents.runner import Runner
 from hbcore.engine.config import SECOND, Address, Resource
 from hbcore.engine.events import Done, Outcome
@@ -32,12 +33,11 @@ class Place:
             made.mkdir()
         self.runner = Runner(
             node="node1",
-            config_dir=folder,
+            places=Places(folder, self.init_d, (folder / "units",), folder / "ocf"),
             output_dir=self.output,
             addresses=Addresses(netlink, ["192.0.2.1"]),
             now_ns=clock.now_ns,
             say=say,
-            init_dir=self.init_d,
         )
 
     def script(self, kind: str, body: str, where: str = "resource.d") -> Resource:

@@ -179,7 +179,7 @@ def test_a_valid_authkeys_reads_back(data: st.DataObject) -> None:
 
 WORD = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,12}", fullmatch=True).filter(
     lambda w: (
-        w.lower() not in ("ipaddr", "ipaddr2", "ipv6addr", *haresources.LATER_CLASSES)
+        w.lower() not in ("ipaddr", "ipaddr2", "ipv6addr", *haresources.CLASSES, *haresources.FOREIGN_CLASSES)
         and not re.fullmatch("[0-9A-Fa-f]{1,4}", w)
     )  # A::0 is an IPv6 address, too
 )
