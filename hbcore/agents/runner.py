@@ -12,7 +12,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hbcore.agents import capture, ocf, orphans
 from hbcore.agents.lookup import Agent, Missing, Places, find
@@ -20,6 +20,9 @@ from hbcore.agents.script import Result, Run, environment
 from hbcore.agents.verdict import Kind
 from hbcore.engine.config import Address, Resource
 from hbcore.engine.events import Done, Outcome
+
+if TYPE_CHECKING:
+    from hbcore.agents.systemd import Systemd
 
 Finding = tuple[Outcome, str, Mapping[str, str]]  # outcome, code for `words`, its arguments
 Say = Callable[..., str]
@@ -68,6 +71,7 @@ class Runner:
         self._environment = environment(node, places.config_dir, logs or {})
         self._asking: dict[tuple[str, ...], Run] = {}  # statuses under way
         self._turn: dict[str, asyncio.Lock] = {}
+        self._systemd: Systemd | None = None
 
     async def run(
         self,
@@ -96,7 +100,7 @@ class Runner:
             elif resource.agent == _ADDRESS:
                 finding = await self._address(resource, operation, timeout_ns, not_after_ns, valid_s)
             else:
-                finding = await self._script(resource, operation, timeout_ns)
+                finding = await self._agent(resource, operation, timeout_ns)
         outcome, code, args = finding
         return Done(op_id, outcome, self._say(code, **args), self._now_ns() - asked)
 
@@ -128,11 +132,13 @@ class Runner:
         except OSError as error:  # no netlink socket to ask with
             return Outcome.UNKNOWN, "address-unknown", {"ip": wanted.ip, "why": os.strerror(error.errno or 0)}
 
-    async def _script(self, resource: Resource, operation: str, timeout_ns: int) -> Finding:
+    async def _agent(self, resource: Resource, operation: str, timeout_ns: int) -> Finding:
         agent = find(resource, self._places)
         if isinstance(agent, Missing):
             outcome = Outcome.FAILED if operation == "start" else Outcome.UNKNOWN
             return outcome, "resource-without-script", {"kind": resource.kind, "path": agent.path or "-"}
+        if agent.kind is Kind.SYSTEMD:
+            return await self._units().run(agent.name, operation, timeout_ns / 1e9)
         run = self._prepared(agent, resource, operation, timeout_ns)
         if operation == "status":
             self._asking[_service(resource)] = run
@@ -141,6 +147,13 @@ class Runner:
         finally:
             self._asking.pop(_service(resource), None)
         return result.outcome, *_told(result, agent.path, operation, timeout_ns)
+
+    def _units(self) -> Systemd:
+        if self._systemd is None:
+            from hbcore.agents.systemd import Systemd  # nobody else is to pay for its import
+
+            self._systemd = Systemd()
+        return self._systemd
 
     def _prepared(self, agent: Agent, resource: Resource, operation: str, timeout_ns: int) -> Run:
         if agent.kind is not Kind.OCF:

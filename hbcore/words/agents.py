@@ -29,6 +29,11 @@ SENTENCES: dict[str, str] = {
     "script-timeout": "{path} {operation} was killed after {seconds} s; what it left is unknown: {said}",
     "script-killed": "{path} {operation} was killed; what it left is unknown: {said}",
     "script-not-run": "{path} could not be run: {why}",
+    "unit-job": "{unit}: {operation} {result}",
+    "unit-state": "{unit} is {state}",
+    "unit-timeout": "{unit}: systemd did not {operation} it within {seconds} s; its state is unknown",
+    "unit-refused": "{unit}: systemd refused to {operation} it: {why}",
+    "systemd-unreachable": "{unit}: systemd cannot be asked: {why}",
     "resource-without-script": "no script for {kind} can be run here (found: {path})",
     "state-newer-format": "{path} was written by a newer version (format {found}, known here: {known});"
     " it is left as it is",
