@@ -94,6 +94,7 @@ def environment(
         "OCF_RESOURCE_PROVIDER": provider,
         "OCF_RESOURCE_TYPE": name,
         "OCF_RESKEY_CRM_meta_timeout": str(timeout_ns // 1_000_000),
+        "OCF_RESKEY_CRM_meta_interval": "0",  # agents then say "stopped" where what they need is not there yet
         "HA_RSCTMP": str(scratch),
         **{f"OCF_RESKEY_{key}": value for key, _, value in given},
     }

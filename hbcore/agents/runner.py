@@ -102,7 +102,14 @@ class Runner:
             else:
                 finding = await self._agent(resource, operation, timeout_ns)
         outcome, code, args = finding
-        return Done(op_id, outcome, self._say(code, **args), self._now_ns() - asked)
+        return Done(op_id, outcome, self._say(code, **args), self._now_ns() - asked, self._sure(resource))
+
+    def _sure(self, resource: Resource) -> bool:
+        """Heartbeat's scripts answer in words, init scripts by codes that many get wrong."""
+        if resource.address is not None:
+            return True
+        agent = find(resource, self._places)
+        return isinstance(agent, Agent) and agent.kind not in (Kind.HEARTBEAT, Kind.LSB)
 
     def end_orphans(self) -> int:
         """End what a former daemon left running. To be called before anything is asked; how many there were."""

@@ -78,7 +78,7 @@ class Member:
             self.proved, self.doubts = True, 0
             return ""
         self.doubts += 1
-        if not self.proved and self.resource.agent == "script":
+        if not self.proved and not event.sure:
             return "monitor-blind" if self.doubts == 1 else ""
         if event.outcome is Outcome.UNKNOWN and self.doubts == 1:
             self.monitor_ns = min(self.monitor_ns, now_ns + STATUS_RETRY_NS)

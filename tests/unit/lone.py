@@ -64,6 +64,7 @@ class Lone:
         self.control, self.vip, self.machine, self.neighbour, self.slow = True, False, False, False, slow
         self.status, self.start, self.stop = status, Outcome.OK, Outcome.OK
         self.up: set[str] = set()  # resources that were started
+        self.sure = True  # their status answers by exit code
         self.out: list[Effect] = []
         self._seq = 0
         self._numbers: Counter[type[Effect]] = Counter()
@@ -102,7 +103,7 @@ class Lone:
                 assert_fit(note, self.engine.world.me, self.config)
         for effect in [] if self.slow else effects:
             if isinstance(effect, Run):
-                self.step(Done(effect.op, self._came(effect), "", MS))
+                self.step(Done(effect.op, self._came(effect), "", MS, self.sure))
             elif isinstance(effect, Persist):
                 self.step(Persisted(effect.number))
         self._probes += [(self.now, e) for e in effects if isinstance(e, Probe)]

@@ -146,7 +146,7 @@ def test_on_fail_ignore_tells_and_does_nothing() -> None:
 
 def test_a_status_that_never_said_yes_is_not_believed_when_it_says_no() -> None:
     lone = owner()
-    member(lone).proved = False  # as after a start whose first monitor said no
+    lone.sure = member(lone).proved = False  # as after a start whose first monitor said no
     lone.out.clear()
     for _ in range(3):
         dies(lone)
@@ -159,8 +159,7 @@ def test_a_status_that_never_said_yes_is_not_believed_when_it_says_no() -> None:
 
 def test_an_agent_with_exit_codes_is_believed_from_the_start() -> None:
     lone = owner()
-    one = member(lone)
-    one.resource = replace(one.resource, agent="ocf")
+    member(lone).proved = False
     dies(lone)
     assert "resource-failed" in lone.codes
 
