@@ -52,7 +52,10 @@ class Package:
     def present(self) -> bool:
         if self.program == "ensurepip":  # Debian splits it from python3; without it venv cannot put pip in
             return all(importlib.util.find_spec(module) for module in ("venv", "ensurepip"))
-        return any(shutil.which(program, path=SEARCH) for program in self.program.split("|"))
+        return any(
+            os.path.exists(program) if program.startswith("/") else shutil.which(program, path=SEARCH)
+            for program in self.program.split("|")
+        )
 
 
 def fail(sentence: str) -> NoReturn:
