@@ -1,0 +1,48 @@
+"""Sentences of the old commands: cl_status, hb_standby, hb_takeover, send_arp, ha_propagate, and their links."""
+
+SENTENCES: dict[str, str] = {
+    # cl_status: the lines that scripts compare are heartbeat's interface, the rest are ours
+    "cl-about": "What heartbeat's cl_status said, answered by hbcored.",
+    "cl-epilog": """sub-commands:
+  hbstatus [-v]                   does it run here
+  listnodes [-n|-p] [-v]          the nodes: all, normal ones, ping nodes
+  nodestatus NODE                 active, up, init, dead; ping for a ping node that answers
+  nodetype NODE                   normal or ping
+  nodeweight NODE, nodesite NODE  as nothing was ever set: 100 and nothing
+  listhblinks NODE [-v]           the links to a node
+  hblinkstatus NODE LINK          up or dead
+  clientstatus NODE CLIENT [MS]   always offline: hbcored has no clients of heartbeat's kind
+  rscstatus                       none, local, foreign, all or transition
+  hbparameter -p NAME             a value, as it would be written in ha.cf
+
+-m says it in a sentence. Exit codes: 0 yes or done, 1 no or failed, 11 wrong parameters, 12 no answer in 5 s,
+13 anything else; clientstatus also 2 and 3.""",
+    "cl-help-m": "say it in a sentence",
+    "cl-help-n": "list only normal nodes",
+    "cl-help-p": "list only ping nodes; with hbparameter: the parameter's NAME follows",
+    "cl-help-v": "say more",
+    "cl-words": "{command} takes {least} parameters, not {given}",
+    "cl-running": "Heartbeat is running on this machine.",
+    "cl-stopped": "Heartbeat is stopped on this machine.",
+    "cl-refuses": "Heartbeat is apparently running on this machine, but refuses my connection.",
+    "cl-no-node": "there is no node {name}; nearest: {near}",
+    "cl-no-link": "no link {link} leads to {name}; there are: {known}",
+    "cl-own-link": "{name} is this node, and no link leads to itself; ask about {other}",
+    "cl-one-way": "{link} from {name} is heard, but {name} does not hear us on it",
+    "cl-no-clients": "hbcored has no clients of heartbeat's kind ({client}); what ipfail and pingd did is built in",
+    "cl-no-parameter": "hbcored tells no value of {name}; it tells: {known}",
+    "cl-no-name": "hbparameter needs -p NAME; there are: {known}",
+    "cl-partly": "this node holds {held} of {all} groups; `hbctl status` says which",
+    "cl-version": "version:\t{version}",
+    "cl-managed": "managed by:\tharesources",
+    "cl-is-node": "{name} is a {kind} node and {state}.",
+    "cl-is-type": "{name} is a {kind} node.",
+    "cl-is-weight": "{name} weighs {value}: hbcored has no weights, every node has the same.",
+    "cl-is-site": "{name} has no site: hbcored knows none.",
+    "cl-is-link": "The link {link} to {name} is {state}.",
+    "cl-is-client": "{client} on {name} is {state}.",
+    "cl-is-holding": "This node holds: {state}.",
+    "cl-is-parameter": "{name} is {value}.",
+    "cl-listed": "The links to {name}:",
+    "cl-nodes": "The nodes of the cluster:",
+}
