@@ -38,8 +38,10 @@ EXITS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, tool: str = "hbctl") -> int:
+    """`tool`: the name it was called by, for messages and the event's actor."""
     args = grammar.parse(argv)
+    args.tool = tool
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 -- closed by the caller: nobody wants to read it
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # bars and foreign names in a locale that has no such letters
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF):
             raise
         _hush()
-        sys.stderr.write(f"hbctl: {say('output-failed', error=error.strerror)}\n")
+        sys.stderr.write(f"{tool}: {say('output-failed', error=error.strerror)}\n")
         return FAILED
 
 
@@ -87,7 +89,7 @@ def _run(args: argparse.Namespace) -> int:
 
             put_json({"error": error.said})
         else:
-            sys.stderr.write(f"hbctl: {error}\n")
+            sys.stderr.write(f"{args.tool}: {error}\n")
         return EXITS.get(error.code, FAILED)
 
 

@@ -1,6 +1,29 @@
 """Sentences of the old commands: cl_status, hb_standby, hb_takeover, send_arp, ha_propagate, and their links."""
 
 SENTENCES: dict[str, str] = {
+    "old-which": "call me by one of my names: {names}",
+    # hb_standby, hb_takeover
+    "standby-usage": """usage: hb_standby [all|local|foreign|failback]
+Give groups to the other node: all (default), local (at home here), foreign or failback (at home there). The same as
+`hbctl standby`, which also shows a plan first (--dry-run), waits (--wait) and names another node. 0: accepted; 1: not,
+and standard error says why. A node in standby stays so until `hbctl online`.""",
+    "takeover-usage": """usage: hb_takeover [all|local|foreign|failback]
+Bring groups here: all (default), local or failback (at home here), foreign (at home on the other node). The same as
+`hbctl takeover`. 0: accepted; 1: not, and standard error says why.""",
+    "old-scope": "{given} is none of all, local, foreign, failback",
+    "old-many": "too many arguments: {given}",
+    # send_arp
+    "send-arp-usage": """usage: send_arp [-i repeatinterval-ms] [-r repeatcount] [-p pidfile]
+                device src_ip_addr src_hw_addr broadcast_ip_addr netmask
+Tell the neighbours on a device that an IPv4 address is here: repeatcount times (1) an ARP request and an ARP reply, half of
+repeatinterval-ms (1000) apart. src_hw_addr: 12 hex digits, with or without colons, or auto: the device's own.
+broadcast_ip_addr and netmask were never looked at; anything fits. pidfile (a whole path) holds our process number until
+we end; another send_arp that it names is ended. hbcored announces its own addresses by itself.""",
+    "send-arp-address": "{given} is no IPv4 address",
+    "send-arp-mac": "{given} is no hardware address: 12 hex digits, or auto",
+    "send-arp-number": "{given} is not between {least} and {most}",
+    "send-arp-device": "{device} cannot be sent on: {error}",
+    "send-arp-pidfile": "{path} cannot be the pidfile: {error}",
     # cl_status: the lines that scripts compare are heartbeat's interface, the rest are ours
     "cl-about": "What heartbeat's cl_status said, answered by hbcored.",
     "cl-epilog": """sub-commands:

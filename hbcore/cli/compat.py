@@ -1,0 +1,75 @@
+"""The old names: hb_standby, hb_takeover, cl_status, ha_propagate and send_arp, as `hbctl install-compat` links them.
+
+Owns the way from the name we are called by to what does it today. Invariant: nothing is done here; each old command is
+a line of hbctl or a module of its own, and heartbeat's exit codes are kept. `python -m hbcore.cli.compat NAME ...` too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hbcore.words import say
+
+DONE, FAILED = 0, 1
+SCOPES = ("all", "local", "foreign", "failback")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`argv` with the name first, as in sys.argv; None takes that."""
+    words = list(sys.argv if argv is None else argv)
+    name = Path(words.pop(0)).name
+    if name not in NAMES and words:
+        name = words.pop(0)
+    if name not in NAMES:
+        sys.stderr.write(say("old-which", names=", ".join(NAMES)) + "\n")
+        return FAILED
+    return NAMES[name](words)
+
+
+def _standby(words: Sequence[str]) -> int:
+    return _moved("hb_standby", "standby", words)
+
+
+def _takeover(words: Sequence[str]) -> int:
+    return _moved("hb_takeover", "takeover", words)
+
+
+def _moved(name: str, command: str, words: Sequence[str]) -> int:
+    """As heartbeat's: 0 at once where it was accepted. Where heartbeat did nothing without a word, 1 and why."""
+    usage = say(f"{command}-usage")
+    if list(words) in (["--help"], ["-h"]):
+        sys.stdout.write(usage + "\n")
+        return DONE
+    if len(words) > 1 or (words and words[0] not in SCOPES):
+        code = "old-many" if len(words) > 1 else "old-scope"
+        sys.stderr.write(f"{name}: {say(code, given=' '.join(words)[:64])}\n{usage}\n")
+        return FAILED
+    from hbcore.cli import hbctl
+
+    return DONE if hbctl.main([command, *words, "--yes"], name) == DONE else FAILED
+
+
+def _status(words: Sequence[str]) -> int:
+    from hbcore.cli import cl_status
+
+    return cl_status.main(words)
+
+
+def _send_arp(words: Sequence[str]) -> int:
+    from hbcore.cli import send_arp
+
+    return send_arp.main(words)
+
+
+NAMES: dict[str, Callable[[Sequence[str]], int]] = {
+    "hb_standby": _standby,
+    "hb_takeover": _takeover,
+    "cl_status": _status,
+    "send_arp": _send_arp,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
