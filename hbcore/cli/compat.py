@@ -57,6 +57,12 @@ def _status(words: Sequence[str]) -> int:
     return cl_status.main(words)
 
 
+def _propagate(words: Sequence[str]) -> int:
+    from hbcore.cli import propagate
+
+    return propagate.main(words)
+
+
 def _send_arp(words: Sequence[str]) -> int:
     from hbcore.cli import send_arp
 
@@ -66,6 +72,7 @@ def _send_arp(words: Sequence[str]) -> int:
 NAMES: dict[str, Callable[[Sequence[str]], int]] = {
     "hb_standby": _standby,
     "hb_takeover": _takeover,
+    "ha_propagate": _propagate,
     "cl_status": _status,
     "send_arp": _send_arp,
 }

@@ -92,6 +92,7 @@ def _grammar() -> Parser:
         "--config", metavar="DIR", default=os.environ.get("HBCORE_CONFIG", "/etc/ha.d"), help=say("help-drill-config")
     )
     command("stdio").add_argument("--role", choices=ROLES, help=say("help-role"))
+    command("receive")
     return parser
 
 

@@ -68,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
     from hbcore.control.errors import ControlError
 
     try:
-        if args.command in ("check", "drill") and (args.host or args.socket):
+        if args.command in ("check", "drill", "receive") and (args.host or args.socket):
             raise ControlError("only-here", command=args.command)
         match args.command:
             case "check":
@@ -81,6 +81,10 @@ def _run(args: argparse.Namespace) -> int:
                 return drill.drill(args)
             case "stdio":
                 return _bridge(args)
+            case "receive":
+                from hbcore.cli import receive
+
+                return receive.run()
             case _:
                 return _ask_daemon(args)
     except ControlError as error:

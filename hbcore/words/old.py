@@ -15,8 +15,8 @@ Bring groups here: all (default), local or failback (at home here), foreign (at 
     # send_arp
     "send-arp-usage": """usage: send_arp [-i repeatinterval-ms] [-r repeatcount] [-p pidfile]
                 device src_ip_addr src_hw_addr broadcast_ip_addr netmask
-Tell the neighbours on a device that an IPv4 address is here: repeatcount times (1) an ARP request and an ARP reply, half of
-repeatinterval-ms (1000) apart. src_hw_addr: 12 hex digits, with or without colons, or auto: the device's own.
+Tell the neighbours on a device that an IPv4 address is here: repeatcount times (1) an ARP request and an ARP reply,
+half of repeatinterval-ms (1000) apart. src_hw_addr: 12 hex digits, with or without colons, or auto: the device's own.
 broadcast_ip_addr and netmask were never looked at; anything fits. pidfile (a whole path) holds our process number until
 we end; another send_arp that it names is ended. hbcored announces its own addresses by itself.""",
     "send-arp-address": "{given} is no IPv4 address",
@@ -24,6 +24,37 @@ we end; another send_arp that it names is ended. hbcored announces its own addre
     "send-arp-number": "{given} is not between {least} and {most}",
     "send-arp-device": "{device} cannot be sent on: {error}",
     "send-arp-pidfile": "{path} cannot be the pidfile: {error}",
+    # ha_propagate and its other end
+    "help-receive": "the other end of ha_propagate: files of a configuration come in on standard input",
+    "propagate-about": "Copies this node's configuration to the other nodes of ha.cf over SSH, and shows first what "
+    "would change there. ha.cf and authkeys go; the other files only with --all; scripts of resource.d never.",
+    "propagate-epilog": """What was there is kept beside it as NAME.before. A node where the files together would be
+wrong keeps its own. Keys are never shown. 0: all nodes have the files; 1: not all, and standard error says why.""",
+    "propagate-all": "haresources and hbcore.yaml too",
+    "propagate-yes": "ask nothing",
+    "propagate-config": "the directory here (default: HBCORE_CONFIG or /etc/ha.d); there it is that node's own",
+    "propagate-nodes": "only these, as [USER@]HOST (default: the other nodes of ha.cf)",
+    "propagate-wrong-here": "nothing is copied: the files here are wrong, see above",
+    "propagate-nobody": "ha.cf names no other node than {node}",
+    "propagate-same": "{node}: {name} is the same there",
+    "propagate-absent": "{node}: {name} is not there yet",
+    "propagate-differs": "{node}: {name} differs (keys are not shown)",
+    "propagate-nothing": "{node}: nothing to do",
+    "propagate-wrong": "{node}: its own files stay, for together with these they would be wrong:",
+    "propagate-ask": "{node}: replace {names} in {dir}? [y/N]",
+    "propagate-no-terminal": "{node}: nothing was replaced: there is no terminal to ask at, so give --yes",
+    "propagate-kept": "{node}: nothing was replaced",
+    "propagate-done": "{node}: {names} in {dir}",
+    "propagate-copies": "{node}: what was there is kept as {names}",
+    "propagate-keys-next": "next, on each node: systemctl reload hbcored (or SIGHUP): it takes the new authkeys",
+    "propagate-files-next": "next, on one node after the other: systemctl restart hbcored: the other files are read "
+    "at a start",
+    "propagate-unlike": "{where}: it answers, but not as hbctl receive does; is its version as old as this?",
+    "receive-wrong": "that is not what ha_propagate sends: {error}",
+    "receive-name": "{name} is no file that is copied",
+    "receive-large": "{name} has more than {most} bytes",
+    "receive-changed": "{name} was changed here meanwhile; look again",
+    "receive-failed": "{path}: {error}",
     # cl_status: the lines that scripts compare are heartbeat's interface, the rest are ours
     "cl-about": "What heartbeat's cl_status said, answered by hbcored.",
     "cl-epilog": """sub-commands:
