@@ -93,6 +93,7 @@ def _grammar() -> Parser:
     )
     command("stdio").add_argument("--role", choices=ROLES, help=say("help-role"))
     command("receive")
+    _installing(command("install-compat"))
     return parser
 
 
@@ -102,6 +103,12 @@ def _acting(parser: Parser) -> Parser:
     parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=60.0, help=say("help-timeout"))
     parser.add_argument("--reason", metavar="TEXT", default="", help=say("help-reason"))
     parser.add_argument("--yes", "-y", action="store_true", help=say("help-yes"))
+    return parser
+
+
+def _installing(parser: Parser) -> Parser:
+    parser.add_argument("--prefix", metavar="DIR", default="/", help=say("help-prefix"))
+    parser.add_argument("--remove", action="store_true", help=say("help-remove"))
     return parser
 
 

@@ -18,6 +18,7 @@ from hbcore.cli import grammar
 from hbcore.words import say
 
 DONE, FAILED, USAGE, NO_DAEMON, NOT_PERMITTED = range(5)
+ONLY_HERE = ("check", "drill", "receive", "install-compat")
 _INTERRUPTED = 130  # as shells say of SIGINT
 
 EXITS = {
@@ -68,7 +69,7 @@ def _run(args: argparse.Namespace) -> int:
     from hbcore.control.errors import ControlError
 
     try:
-        if args.command in ("check", "drill", "receive") and (args.host or args.socket):
+        if args.command in ONLY_HERE and (args.host or args.socket):
             raise ControlError("only-here", command=args.command)
         match args.command:
             case "check":
@@ -81,6 +82,10 @@ def _run(args: argparse.Namespace) -> int:
                 return drill.drill(args)
             case "stdio":
                 return _bridge(args)
+            case "install-compat":
+                from hbcore.cli import install
+
+                return install.compat(args)
             case "receive":
                 from hbcore.cli import receive
 
