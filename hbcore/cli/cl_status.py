@@ -245,7 +245,7 @@ def _kind(name: str, status: Status) -> str:
 
 
 def _state(name: str, status: Status) -> str:
-    """heartbeat's words. A node never heard is `init` as long as this node still waits for it, then `dead`."""
+    """heartbeat's words. A node that was never heard is `init` until initdead has passed."""
     for ping in status.pings:
         if ping.name == name:
             return "ping" if ping.state == "up" else "dead"
@@ -253,8 +253,7 @@ def _state(name: str, status: Status) -> str:
     if node.heard in ("lost", "left"):
         return "dead"
     if node.heard == "never":
-        waiting = any(n.name == status.node and n.state == "joining" for n in status.nodes)
-        return "init" if waiting else "dead"
+        return "init"
     return "up" if node.state == "joining" else "active"
 
 

@@ -112,7 +112,8 @@ def _rereader(start: Start) -> Callable[[], tuple[Keyring | None, list[Told]]]:
         else:
             sign = loaded.keys.signer
             notes.append(Told("keys-taken", (("id", str(sign.id)), ("method", sign.method.value)), "info", "config"))
-        if loaded.config is None or loaded.config.digest() != start.config.digest():
+        was, now = start.config, loaded.config
+        if now is None or (now.digest(), now.respawn) != (was.digest(), was.respawn):
             notes.append(Told("files-changed", (), "warning", "config"))
         return loaded.keys, notes
 
