@@ -29,7 +29,7 @@ RESUME = "HBCORE_RESUME"  # a descriptor: host.pipe.leave_behind, by a daemon th
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+    options = build().parse_args(argv)
     try:
         start = _resumed(options) if RESUME in os.environ else _fresh(options)
         if start is None:
@@ -85,7 +85,8 @@ def _resumed(options: argparse.Namespace) -> Start:
     )  # fmt: skip
 
 
-def _parser() -> argparse.ArgumentParser:
+def build() -> argparse.ArgumentParser:
+    """The command line; also for the manual."""
     parser = argparse.ArgumentParser(prog="hbcored", description=say("hbcored-about"))
     places = (
         ("config", "HBCORE_CONFIG", "/etc/ha.d"),

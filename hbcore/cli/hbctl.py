@@ -18,7 +18,7 @@ from hbcore.cli import grammar
 from hbcore.words import say
 
 DONE, FAILED, USAGE, NO_DAEMON, NOT_PERMITTED = range(5)
-ONLY_HERE = ("check", "drill", "receive", "install-compat")
+ONLY_HERE = ("check", "drill", "receive", "install-compat", "install-service", "firewall")
 _INTERRUPTED = 130  # as shells say of SIGINT
 
 EXITS = {
@@ -86,6 +86,14 @@ def _run(args: argparse.Namespace) -> int:
                 from hbcore.cli import install
 
                 return install.compat(args)
+            case "install-service":
+                from hbcore.cli import service
+
+                return service.service(args)
+            case "firewall":
+                from hbcore.cli import firewall
+
+                return firewall.firewall(args)
             case "receive":
                 from hbcore.cli import receive
 
