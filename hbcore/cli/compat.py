@@ -33,10 +33,11 @@ def _standby(words: Sequence[str]) -> int:
 
 
 def _takeover(words: Sequence[str]) -> int:
-    return _moved("hb_takeover", "takeover", words)
+    """Also on a node in standby: heartbeat remembered none, and who calls this here wants it to serve."""
+    return _moved("hb_takeover", "takeover", words, serve=True)
 
 
-def _moved(name: str, command: str, words: Sequence[str]) -> int:
+def _moved(name: str, command: str, words: Sequence[str], *, serve: bool = False) -> int:
     """As heartbeat's: 0 at once where it was accepted. Where heartbeat did nothing without a word, 1 and why."""
     usage = say(f"{command}-usage")
     if list(words) in (["--help"], ["-h"]):
@@ -48,7 +49,26 @@ def _moved(name: str, command: str, words: Sequence[str]) -> int:
         return FAILED
     from hbcore.cli import hbctl
 
+    if serve and _in_standby(name) and hbctl.main(["online", "--yes"], name) != DONE:
+        return FAILED
     return DONE if hbctl.main([command, *words, "--yes"], name) == DONE else FAILED
+
+
+def _in_standby(name: str) -> bool:
+    """Whether the node that answers is; False where none does, which is told with the order itself."""
+    import asyncio
+
+    from hbcore.control.client import ControlError, connect, parse
+
+    async def asked() -> bool:
+        async with connect(parse(None), tool=name) as client:
+            status = await client.status()
+        return any(node.name == status.node and node.state == "standby" for node in status.nodes)
+
+    try:
+        return asyncio.run(asked())
+    except ControlError:
+        return False
 
 
 def _status(words: Sequence[str]) -> int:

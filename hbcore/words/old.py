@@ -9,7 +9,8 @@ Give groups to the other node: all (default), local (at home here), foreign or f
 and standard error says why. A node in standby stays so until `hbctl online`.""",
     "takeover-usage": """usage: hb_takeover [all|local|foreign|failback]
 Bring groups here: all (default), local or failback (at home here), foreign (at home on the other node). The same as
-`hbctl takeover`. 0: accepted; 1: not, and standard error says why.""",
+`hbctl takeover`, and where this node is in standby, `hbctl online` comes before it. 0: accepted; 1: not, and standard
+error says why.""",
     "old-scope": "{given} is none of all, local, foreign, failback",
     "old-many": "too many arguments: {given}",
     # send_arp
