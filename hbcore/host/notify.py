@@ -37,6 +37,11 @@ class Notifier:
         """We serve; also after `reloading`."""
         self._send("READY=1", *([f"MAINPID={os.getpid()}"] if self._successor else []))
 
+    def adopt(self, pid: int) -> bool:
+        """The one to watch is another process of ours, which serves already. Whether there is a manager at all."""
+        self._send("READY=1", f"MAINPID={pid}")
+        return self._sock is not None
+
     def reloading(self) -> None:
         """`ready` follows."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

@@ -13,6 +13,7 @@ SENTENCES: dict[str, str] = {
     "help-install-service": "install hbcored as a service of systemd, with its manual and the rotation of its log",
     "help-print": "show the unit and the rotation, install nothing",
     "help-firewall": "print the rules that let this configuration's heartbeats in",
+    "hbcored-runs": "hbcored runs already (process {pid}, {path}); a second one is not started",
     "service-next": "next: systemctl daemon-reload && systemctl enable --now hbcored",
     "firewall-wrong": "The files are wrong, so there is nothing to open: {first}",
     "firewall-nftables": "nftables; table and chain as in Debian's /etc/nftables.conf: write them there, too, to keep "

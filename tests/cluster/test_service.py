@@ -49,6 +49,16 @@ def test_ready_well_reloading_succeeded_and_stopping() -> None:
         name = c.run("node1", "cat", f"/proc/{inside}/cmdline").out
         assert "hbcored" in name and "hbcore.daemon" not in name
         seen = until(lambda: told("WATCHDOG=1", seen))
+
+        # the manager saw its process end, and starts another: that one shows it whom to watch, and goes
+        ours = c.pids("node1", "ours")
+        second = c.run("node1", *MANAGED)
+        assert second.code == 0 and f"runs already (process {inside}," in second.err
+        seen = until(lambda: told(rf"READY=1\nMAINPID={inside}", seen))
+        byhand = c.run("node1", *HBCORED)
+        assert byhand.code == 1 and "runs already" in byhand.err
+        assert c.pids("node1", "ours") == ours
+
         c.kill("node1", "pulse", "TERM")
         seen = until(lambda: told("STOPPING=1", seen))
         until(lambda: not c.pids("node1", "ours"))
