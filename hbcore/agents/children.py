@@ -63,8 +63,10 @@ class Children:
         if self._begun:
             return
         self._begun = True
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(orphans.end, self._folder, STOP_S)
+        if self._folder.is_dir():
+            await asyncio.to_thread(orphans.end, self._folder, STOP_S)
+        if self._programs:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.gather(*(self._keep(place) for place in range(len(self._programs))))
 
     async def stop(self) -> None:

@@ -23,6 +23,7 @@ DONE, FAILED, BAD_PARAMETER, TIMEOUT, UNKNOWN = 0, 1, 11, 12, 13
 ANSWER_S = 5.0  # heartbeat's own patience
 DEFAULT_WEIGHT = "100"  # heartbeat's, where nobody set one
 REFUSALS = ("socket-not-permitted", "not-permitted", "too-many-clients")
+NOT_THERE = ("no-daemon", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ def without(asked: Asked, error: ControlError) -> Answer:
     """Nobody answers, or not to us."""
     if error.code in ("no-answer", "timeout"):
         return Answer(TIMEOUT, note=error.text)
+    if error.code not in (*NOT_THERE, *REFUSALS):
+        return Answer(UNKNOWN, note=error.text)
     if asked.command != "hbstatus":
         return Answer(FAILED, note=error.text)
     if error.code in REFUSALS:

@@ -76,7 +76,7 @@ def _fresh(options: argparse.Namespace) -> Start | None:
 def _elsewhere(pid: int, runtime: Path) -> int:
     """A service manager that lost sight of us (pulse died, and its daemon took its place) is shown whom to watch."""
     print(say("hbcored-runs", pid=pid, path=runtime), file=sys.stderr, flush=True)
-    return 0 if Notifier().adopt(pid) else 1
+    return 0 if pid > 0 and Notifier().adopt(pid) else 1
 
 
 def _remembered(folder: Path) -> int:

@@ -105,12 +105,15 @@ def _offered(offer: Offer) -> dict[str, bytes]:
 
 
 def _now(path: Path) -> bytes | None:
-    """What is there, read no further than a configuration may be long."""
+    """What is there; raises Wrong where it is longer than any configuration: no copy of it could be kept."""
     try:
         with path.open("rb") as file:
-            return file.read(MAX_FILE + 1)
+            data = file.read(MAX_FILE + 1)
     except FileNotFoundError:
         return None
+    if len(data) > MAX_FILE:
+        raise Wrong(say("receive-large", name=path, most=MAX_FILE))
+    return data
 
 
 def _look(folder: Path, offered: Mapping[str, bytes], before: Mapping[str, bytes | None]) -> Seen:

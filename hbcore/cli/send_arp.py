@@ -56,8 +56,9 @@ def _send(args: argparse.Namespace) -> None:
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sock:
             sock.bind((device, frames.ETHERTYPE))
-            mac = args.mac or bytes(sock.getsockname()[4])
-            both = frames.tell(mac, args.ip)
+            own = bytes(sock.getsockname()[4])
+            # the frame itself comes from this card, whatever it says: switches learn from that where the card is
+            both = [frame[:6] + own + frame[12:] for frame in frames.tell(args.mac or own, args.ip)]
             for left in range(args.times * len(both) - 1, -1, -1):
                 sock.send(both[-1 - left % len(both)])
                 if left:

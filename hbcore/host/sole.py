@@ -6,6 +6,7 @@ also where one turns into the other; the file names the one that is pulse. No sc
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -14,10 +15,12 @@ from pathlib import Path
 NAME = "hbcored.lock"
 WAIT_S = 5.0  # where pulse has just died, its daemon needs a moment to take its place
 _STEP_S = 0.1
+UNKNOWN = -1
 
 
 def take(folder: Path) -> int:
-    """0: it is ours, for as long as this process and its daemon live. Else the number of the process that is pulse.
+    """0: it is ours, for as long as this process and its daemon live. Else the number of the process that is pulse, or
+    UNKNOWN.
 
     Raises OSError. Blocks for WAIT_S where the one that is named is dead and the lock is held all the same.
     """
@@ -29,8 +32,8 @@ def take(folder: Path) -> int:
         except BlockingIOError:
             holder = _named(fd)
             os.close(fd)
-            if holder and (_lives(holder) or time.monotonic() > end):
-                return holder
+            if _lives(holder) or time.monotonic() > end:
+                return holder or UNKNOWN
             time.sleep(_STEP_S)
             continue
         os.set_inheritable(fd, True)  # and stays open: the only child that gets it is the daemon
@@ -39,23 +42,25 @@ def take(folder: Path) -> int:
 
 
 def succeed(folder: Path) -> None:
-    """The lock came with us, from the daemon that we were. Raises OSError."""
-    fd = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    _name(fd)
-    os.close(fd)
+    """The lock came with us, from the daemon that we were. A full disk is no reason not to go on."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        _name(fd)
+        os.close(fd)
 
 
 def _name(fd: int) -> None:
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(fd, f"{os.getpid():<10}\n".encode(), 0)  # always as long, so that it is never half there
 
 
 def _named(fd: int) -> int:
-    text = os.pread(fd, 20, 0).strip()
+    text = os.pread(fd, 20, 0).split(b"\n")[0].strip()
     return int(text) if text.isdigit() else 0
 
 
 def _lives(pid: int) -> bool:
+    if not pid:
+        return False
     try:
         return b"hbcored" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -214,6 +214,14 @@ def test_what_came_between_showing_and_replacing_is_noticed(pair: Pair) -> None:
     assert process.wait(10) == 1 and "150ms" in (pair.there / "ha.cf").read_text()
 
 
+def test_a_file_too_large_to_keep_a_copy_of_stays(pair: Pair) -> None:
+    pair.write(pair.there, "ha.cf", HA_CF + "#" * 100_000)
+    done = pair.run("--yes")
+    assert done.returncode == 1 and "ha.cf has more than 65536 bytes" in done.stderr
+    assert pair.listing() == ["authkeys", "ha.cf", "haresources"]
+    assert (pair.there / "ha.cf").stat().st_size > 100_000
+
+
 @pytest.mark.parametrize("name", ["../authkeys", "shadow", "resource.d/httpd", ""])
 def test_only_the_files_of_a_configuration_are_received(pair: Pair, name: str) -> None:
     env = {**pair.env, "HBCORE_CONFIG": str(pair.there)}

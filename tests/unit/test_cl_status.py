@@ -121,6 +121,22 @@ def test_one_who_takes_the_connection_and_says_nothing(served: Served) -> None:
     assert done.returncode == 12 and done.stdout == "" and "says nothing" in done.stderr
 
 
+def test_one_who_is_no_daemon(served: Served) -> None:
+    runtime = Path(tempfile.mkdtemp(prefix="cl-"))
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(runtime / "hbcore.sock"))
+        other.listen()
+        env = {**served.env, "HBCORE_RUNTIME": str(runtime)}
+        argv = [sys.executable, "-m", "hbcore.cli.cl_status", "hbstatus"]
+        with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asking:
+            caller, _ = other.accept()
+            with caller:
+                caller.sendall(b'{"jsonrpc": "2.0"}\n')
+                said, note = asking.communicate(timeout=20)
+    shutil.rmtree(runtime)
+    assert (asking.returncode, said) == (13, "") and "not as hbcored does" in note
+
+
 def changed(**fields: Any) -> api.Status:
     return msgspec.structs.replace(status(), **fields)
 

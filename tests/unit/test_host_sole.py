@@ -40,7 +40,7 @@ def test_a_second_one_is_told_who_is_first(tmp_path: Path) -> None:
     first.kill()
     first.wait()
     assert sole.take(tmp_path) == 0
-    assert (tmp_path / sole.NAME).read_text() == f"{os.getpid()}\n"
+    assert (tmp_path / sole.NAME).read_text().strip() == f"{os.getpid()}"
 
 
 def test_it_is_held_until_the_daemon_is_gone_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,7 @@ def test_the_neighbours_hear_pairs_of_request_and_reply() -> None:
         spoken = frames.read(ear.recv(200))
         if spoken is not None and spoken.sender in ("10.0.0.100", "10.0.0.101"):
             heard.append((spoken.op, spoken.source, spoken.sender, spoken.target))
+            assert spoken.frame_source == hers
     mine, given = "10.0.0.100", "10.0.0.101"
     theirs = bytes.fromhex("020000000009")
     both = [(frames.REQUEST, hers, mine, mine), (frames.REPLY, hers, mine, mine)]
