@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from hbcore.cli import firewall, grammar, hbcored, manual
+from hbcore.daemon.journal import Journal
 from hbcore.engine.config import ClusterConfig, Link, Media
+from hbcore.engine.effects import Note
 from hbcore.formats import directives
 from tests import programs
 from tests.unit.links_net import in_namespace, two_nodes
@@ -93,6 +95,18 @@ def test_it_goes_as_it_came(tmp_path: Path) -> None:
     assert hbctl("install-service", "--prefix", str(tmp_path)).returncode == 0
     assert hbctl("install-service", "--prefix", str(tmp_path), "--remove").returncode == 0
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_log_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
+    """As logrotate does it with what we install: rename, and tell nobody."""
+    log, old = tmp_path / "ha-log", tmp_path / "ha-log.1"
+    journal = Journal("node1", str(log), lambda event: None)
+    journal.write(Note("leaving"))
+    log.rename(old)
+    journal.write(Note("leaving"))
+    journal.write(Note("leaving"))
+    assert [len(path.read_text().splitlines()) for path in (old, log)] == [1, 2]
+    assert log.stat().st_mode & 0o777 == 0o640
 
 
 # -- the manual --------------------------------------------------------------------------------------------------------
