@@ -96,6 +96,7 @@ class Pulse:
         self._resumed = start.generation > 0
         self._realtime = ""
         self._manager = Notifier(successor=start.generation > 0)
+        self._ready = False  # this daemon was, once
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -141,7 +142,7 @@ class Pulse:
         if now - self._counted_ns >= SECOND:
             self._counted_ns = now
             self._count()
-            if self._child.pipe is not None and now - self._daemon_seen_ns < HANG_KILL_NS:
+            if self._ready and now - self._daemon_seen_ns < HANG_KILL_NS:
                 self._manager.well(now)
 
     def _birth(self, now: int) -> None:
@@ -209,6 +210,7 @@ class Pulse:
             match message:
                 case pipe.Ready():
                     self._heart.daemon_came(now)
+                    self._ready = True
                     self._manager.ready()
                 case Say() | Hold() | Prove():
                     self._carry_out(self._heart.obey(now, message))
@@ -226,6 +228,7 @@ class Pulse:
         if child.closed and self._exit is None:
             now = clock.now_ns()
             self._poll.unregister(child.fileno())
+            self._ready = False
             self._heart.daemon_went(now)
             self._child.ended(now)
 
