@@ -12,7 +12,7 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,11 +100,11 @@ class Run:
                 return Result(self._unrun(), None, _since(begun), "", why)
             if noted is not None:
                 orphans.note(noted, process.pid)
-            in_time = await self._ended(process, timeout_ns / 1e9, (out, err))
+            in_time = await ended(process, timeout_ns / 1e9, (out, err))
             if in_time and not self._killed:
                 return self._judged(process.returncode, out, err, begun)
             self._kill_group()
-            await self._ended(process, REAP_S, (out, err))
+            await ended(process, REAP_S, (out, err))
             why = "killed" if self._killed else "timeout"
             return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why)
         finally:
@@ -136,28 +136,6 @@ class Run:
                 raise
             return start([_SHELL, *self._argv])  # no #! line: a shell script, as execvp has it
 
-    async def _ended(self, process: subprocess.Popen[bytes], limit_s: float, streams: tuple[Capture, Capture]) -> bool:
-        """Wait until it ended, by its pidfd: no thread, no SIGCHLD, whatever still holds its output."""
-        if process.poll() is not None:
-            return True
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        fd = os.pidfd_open(process.pid)
-        loop.add_reader(fd, _resolve, ended)
-        deadline = loop.time() + limit_s
-        try:
-            while process.poll() is None:
-                left = deadline - loop.time()
-                if left <= 0:
-                    return False
-                await asyncio.wait((ended,), timeout=min(left, BOUND_S))
-                for stream in streams:
-                    stream.bound()
-            return True
-        finally:
-            loop.remove_reader(fd)
-            os.close(fd)
-
     def _kill_group(self) -> None:
         if self._process is not None and self._process.returncode is None:  # not reaped, so the number is still its own
             try:
@@ -177,9 +155,37 @@ class Run:
         return Outcome.FAILED if self._operation == "start" else Outcome.UNKNOWN
 
 
-def _resolve(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
+async def ended(
+    process: subprocess.Popen[bytes], limit_s: float, streams: Iterable[Capture], look_s: float = BOUND_S
+) -> bool:
+    """Wait until it ended, by its pidfd: no thread, no SIGCHLD, whatever still holds its output. False: not in time.
+
+    `look_s`: how often `streams` are looked at, lest they grow too large.
+    """
+    if process.poll() is not None:
+        return True
+    loop = asyncio.get_running_loop()
+    gone: asyncio.Future[None] = loop.create_future()
+    fd = os.pidfd_open(process.pid)
+    loop.add_reader(fd, _resolve, gone)
+    deadline = loop.time() + limit_s
+    try:
+        while process.poll() is None:
+            left = deadline - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.wait((gone,), timeout=min(left, look_s))
+            for stream in streams:
+                stream.bound()
+        return True
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+def _resolve(gone: asyncio.Future[None]) -> None:
+    if not gone.done():
+        gone.set_result(None)
 
 
 def _both(out: Capture, err: Capture) -> str:

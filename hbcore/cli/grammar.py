@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """`command` is always set. Exits with 2 on a wrong line, 0 after --help and --version."""
-    parser = _grammar()
+    parser = build()
     found = parser.parse_args(argv)
     for name, value in _DEFAULTS.items():
         if not hasattr(found, name):
@@ -47,7 +47,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return found
 
 
-def _grammar() -> Parser:
+def build() -> Parser:
+    """All of it; also for the manual."""
     everywhere = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     everywhere.add_argument("--socket", metavar="PATH", help=say("help-socket"))
     everywhere.add_argument("--host", metavar="[USER@]HOST", help=say("help-host"))
@@ -88,11 +89,18 @@ def _grammar() -> Parser:
     check.add_argument("--node", metavar="N", help=say("help-check-node"))
     drill = command("drill")
     drill.add_argument("--seeds", metavar="N", type=_runs, default=200, help=say("help-seeds"))
-    drill.add_argument(
-        "--config", metavar="DIR", default=os.environ.get("HBCORE_CONFIG", "/etc/ha.d"), help=say("help-drill-config")
-    )
+    drill.add_argument("--config", metavar="DIR", default=_config(), help=say("help-drill-config"))
     command("stdio").add_argument("--role", choices=ROLES, help=say("help-role"))
+    command("receive")
+    _installing(command("install-compat"))
+    _installing(command("install-service")).add_argument("--print", action="store_true", help=say("help-print"))
+    firewall = command("firewall")
+    firewall.add_argument("--config", metavar="DIR", default=_config(), help=say("help-drill-config"))
     return parser
+
+
+def _config() -> str:
+    return os.environ.get("HBCORE_CONFIG", "/etc/ha.d")
 
 
 def _acting(parser: Parser) -> Parser:
@@ -101,6 +109,12 @@ def _acting(parser: Parser) -> Parser:
     parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=60.0, help=say("help-timeout"))
     parser.add_argument("--reason", metavar="TEXT", default="", help=say("help-reason"))
     parser.add_argument("--yes", "-y", action="store_true", help=say("help-yes"))
+    return parser
+
+
+def _installing(parser: Parser) -> Parser:
+    parser.add_argument("--prefix", metavar="DIR", default="/", help=say("help-prefix"))
+    parser.add_argument("--remove", action="store_true", help=say("help-remove"))
     return parser
 
 

@@ -10,6 +10,7 @@ right. Must not know how anything is run.
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -20,7 +21,7 @@ from hbcore.engine.config import ClusterConfig, GroupDef, Guard, Problem, Severi
 from hbcore.engine.keys import Keyring
 from hbcore.engine.lease import real_time
 from hbcore.formats.load import load
-from hbcore.formats.text import Findings
+from hbcore.formats.text import Findings, nearest
 from hbcore.host import realtime
 from hbcore.words import say
 
@@ -54,7 +55,7 @@ def examine(config_dir: Path, node: str | None = None, *, here: bool = True, pro
     config = loaded.config
     if config is not None:
         scripts, lost = _scripts(config, config_dir, here)
-        problems += (*lost, *_told(config))
+        problems += (*lost, *_told(config), *(_programs(config) if here else ()))
         me = (node or os.uname().nodename).lower()
         if here and me in config.nodes:
             problems += (*_network(config, proc), *_scheduling(config))
@@ -148,6 +149,22 @@ def _lost(missing: Missing, group: GroupDef, config_dir: Path, found: Findings) 
         unit=missing.unit,
         dir=config_dir / "resource.d",
     )
+
+
+def _programs(config: ClusterConfig) -> tuple[Problem, ...]:
+    """Who and what the `respawn` lines name, as heartbeat asked for at once."""
+    found = Findings("ha.cf")
+    for wanted in config.respawn:
+        program, users = wanted.argv[0], {entry.pw_name for entry in pwd.getpwall()}
+        if wanted.user not in users:
+            near = nearest(wanted.user, users)
+            found.error(
+                wanted.where.line, "respawn-no-user-near" if near else "respawn-no-user", user=wanted.user,
+                program=program, near=near or "",
+            )  # fmt: skip
+        elif not os.path.isfile(program) or not os.access(program, os.X_OK):
+            found.error(wanted.where.line, "respawn-no-program", program=program)
+    return found.close()
 
 
 # -- what this machine tells ----------------------------------------------------------------------------------------

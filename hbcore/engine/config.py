@@ -210,6 +210,15 @@ class GroupDef:
 
 
 @dataclass(frozen=True, slots=True)
+class Respawn:
+    """A program kept running beside the resources, as `user`. `argv`: its whole path first."""
+
+    user: str
+    argv: tuple[str, ...]
+    where: Where = Where("")
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterConfig:
     """One node's whole configuration, minus the keys (see links.keys)."""
 
@@ -225,6 +234,7 @@ class ClusterConfig:
     logfacility: str | None = None
     chosen: tuple[Chosen, ...] = ()
     origin: str = "ha.d"
+    respawn: tuple[Respawn, ...] = ()  # each node's own affair: no part of the digest
 
     @property
     def cluster_id(self) -> bytes:

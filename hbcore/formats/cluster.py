@@ -72,6 +72,7 @@ def assemble(
         debugfile=texts.ha_cf.debugfile,
         logfacility=texts.ha_cf.logfacility,
         chosen=chosen,
+        respawn=texts.ha_cf.respawn,
     )
     return config, problems
 

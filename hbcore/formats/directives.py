@@ -27,7 +27,7 @@ FACILITIES = (
     *(f"local{n}" for n in range(8)), "none",
 )  # fmt: skip
 BAUDS = ("9600", "19200", "38400", "57600", "115200", "230400", "460800")
-# What heartbeat's own children did that hbcored does itself; any other command in `respawn` is refused.
+# What heartbeat's own children did that hbcored does itself; any other command in `respawn` is run.
 BUILT_IN = ("ipfail", "pingd")
 UNNEEDED = (
     "ccm", "cib", "crmd", "attrd", "stonithd", "mgmtd", "hbagent", "lha-snmpagent", "apphbd", "ha_logd", "pengine",

@@ -12,13 +12,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from hbcore.engine.config import Link, Media, Problem, Where
+from hbcore.engine.config import Link, Media, Problem, Respawn, Where
 from hbcore.formats import directives, values
 from hbcore.formats.text import Findings, Line, blank_split, lines, nearest
 from hbcore.formats.values import Fault
 
 MAX_LINKS = 16
 MAX_PINGS = 16
+MAX_RESPAWN = 16
 DEFAULT_PORT = 694  # ha-cluster/udp
 DEFAULT_CLUSTER = "linux-ha"  # heartbeat's own
 MCAST_WORDS = ("device", "group", "port", "ttl", "loop")
@@ -64,6 +65,7 @@ class HaCf:
     logfile: str | None = None
     debugfile: str | None = None
     logfacility: str | None = None
+    respawn: tuple[Respawn, ...] = ()
 
 
 def parse(text: str, file: str = "ha.cf") -> tuple[HaCf, tuple[Problem, ...]]:
@@ -84,6 +86,7 @@ class _Reader:
         self.nodes: list[Placed] = []
         self.pings: list[Placed] = []
         self.links: list[Link] = []
+        self.programs: list[Respawn] = []
         self.times: dict[str, tuple[int, int]] = {}
         self.single: dict[str, object] = {}
         self.first: dict[str, int] = {}  # line in which a directive that counts once was first given
@@ -119,6 +122,7 @@ class _Reader:
             logfile=_text(said.get("logfile")),
             debugfile=_text(said.get("debugfile")),
             logfacility=_text(said.get("logfacility")),
+            respawn=tuple(self.programs),
         )
 
     def read(self, line: Line) -> None:
@@ -259,8 +263,10 @@ class _Reader:
             self.found.note(line, "respawn-built-in", program=program)
         elif program in directives.UNNEEDED:
             self.found.note(line, "respawn-unneeded", program=program)
+        elif len(self.programs) >= MAX_RESPAWN:
+            self.found.error(line, "respawn-many", limit=MAX_RESPAWN)
         else:
-            self.found.error(line, "respawn-refused", program=words[1])
+            self.programs.append(Respawn(words[0], tuple(words[1:]), Where(self.found.file, line)))
 
     # -- shared --------------------------------------------------------------------------------------------------
 

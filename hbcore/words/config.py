@@ -118,8 +118,10 @@ HA_CF = {
     "failback-legacy": "the legacy way of auto_failback is gone, on is what comes next to it and applies: write on or "
     "off",
     "respawn-short": "respawn needs a user and a whole path: write `respawn USER /path/program`, or remove the line",
-    "respawn-refused": "hbcored starts no programs beside resources: start {program} by the system's own means and "
-    "remove this line",
+    "respawn-many": "more than {limit} programs to respawn are too many",
+    "respawn-no-user": "there is no user {user} on this machine to run {program} as",
+    "respawn-no-user-near": "there is no user {user} on this machine to run {program} as; did you mean {near}?",
+    "respawn-no-program": "there is no program {program} on this machine that can be run",
     "respawn-built-in": "{program} is built in, `ping` is all it needs: the line has no effect and can go",
     "respawn-unneeded": "{program} was a part of the old heartbeat and is not needed: the line has no effect and can "
     "go",
