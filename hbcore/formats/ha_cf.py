@@ -81,6 +81,7 @@ class _Reader:
 
     def __init__(self, found: Findings) -> None:
         self.found = found
+        self.current = Line(0, "", "")
         self.nodes: list[Placed] = []
         self.pings: list[Placed] = []
         self.links: list[Link] = []
@@ -122,6 +123,7 @@ class _Reader:
         )
 
     def read(self, line: Line) -> None:
+        self.current = line
         word = line.words[0]
         if written := re.match(r"([A-Za-z_]+)[ \t]*[=:][ \t]*(.*)", line.body):
             name, rest = written[1].lower(), written[2].strip()
@@ -132,6 +134,8 @@ class _Reader:
             self._unknown(line.number, word)
         elif word in directives.REFUSED:
             self.found.error(line.number, directives.REFUSED[word], option=word)
+        elif line.body.endswith("\\"):
+            self.found.error(line.number, "ha-continuation")
         elif not _options(line.words[1:]):
             self.found.error(line.number, "no-value", option=word, example=EXAMPLES.get(word, f"{word} VALUE"))
         elif quoted := next((w for w in line.words if w[0] in "\"'`" or w[-1] in "\"'`"), None):
@@ -247,8 +251,10 @@ class _Reader:
 
     def crm(self, line: int, option: str, words: list[str]) -> None:
         choice = self._only(line, option, _options(words), lambda w: w.lower())
-        if choice is not None and choice not in values.OFF:
+        if choice in values.ON or choice in directives.CRM_MODES:
             self.found.error(line, "refused-crm", option=option, word=choice)
+        elif choice is not None and choice not in values.OFF:
+            self.found.error(line, "not-one-of", option=option, word=choice, allowed="no")
 
     def respawn(self, line: int, option: str, words: list[str]) -> None:
         if len(words) < 2 or not words[1].startswith("/"):
@@ -343,7 +349,11 @@ class _Reader:
         """The value, or None after its fault was told."""
         value = read(word)
         if isinstance(value, Fault):
-            self.found.error(line, value.code, option=option, **dict(value.args))
+            args = dict(value.args)
+            if "at" in args:  # a foreign character behind a good value
+                column = self.current.column(word) + int(args.pop("at"))
+                args |= {"column": str(column), "line": self.current.body.replace(word, args.pop("write"), 1)}
+            self.found.error(line, value.code, option=option, **args)
             return None
         return value
 
