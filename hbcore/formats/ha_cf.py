@@ -299,8 +299,10 @@ class _Reader:
                 line, "media-device", option=option, word=words[0], write=" ".join([option, "eth0", *words])
             )
         elif len(words) < len(names):
-            write = " ".join([option, *words, *example[len(words) :]])
-            self.found.error(line, "media-short", option=option, missing=", ".join(names[len(words) :]), write=write)
+            lost = 1 if names[1] == "group" and len(words) > 1 and words[1].isdigit() else len(words)
+            missing = names[lost : lost + len(names) - len(words)]
+            write = " ".join([option, *words[:lost], *example[lost : lost + len(missing)], *words[lost:]])
+            self.found.error(line, "media-short", option=option, missing=", ".join(missing), write=write)
         elif len(words) > len(names):
             self.found.error(line, "media-long", option=option, word=words[len(names)], names=", ".join(names))
         else:

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from hbcore.engine.beat import MAX_GROUPS, MAX_NAME
 from hbcore.engine.config import Problem, Resource
 from hbcore.formats import address, values
-from hbcore.formats.text import BLANKS, Findings, Line, blank_split, lines
+from hbcore.formats.pasted import BLANKS
+from hbcore.formats.text import Findings, Line, blank_split, lines
 from hbcore.formats.values import Fault, fault
 
 MAX_RESOURCES = 64

@@ -124,6 +124,8 @@ HA_CF = [
     _put("ha.cf", 5, "mcast6 eth0 ff02::694 694 1 0", "IPv4", "multicast over IPv6"),
     _put("ha.cf", 5, "mcast eth0 225.0.0.1", "694 1 0", "mcast half finished"),
     _put("ha.cf", 5, "mcast 225.0.0.1 694 1 0", "device", "mcast without device"),
+    _put("ha.cf", 5, "mcast eth0 694 1 0", "lacks group: write for example `mcast eth0 225.0.0.1 694 1 0`",
+         "mcast without group"),
     _put("ha.cf", 5, "mcast eth0 192.168.100.5 694 1 0", "multicast group", "mcast to one machine"),
     _put("ha.cf", 5, "mcast eth0 225.0.0.300 694 1 0", "255", "mcast group out of range"),
     _put("ha.cf", 5, "mcast eth0 225.0.0.1 70000 1 0", "65535", "port out of range"),
