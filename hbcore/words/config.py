@@ -259,6 +259,8 @@ HARESOURCES = {
     "resource-long": "a resource with its arguments is longer than {limit} characters: write it shorter",
     "lone-backslash": "a backslash in the middle of a line continues nothing: make it the last character, or remove it",
     "continuation-open": "the line ends with a backslash but nothing continues it: remove the backslash",
+    "continuation-glued": "the backslash stands directly behind a word, and the next line begins without a blank, "
+    "so the two may be one word: write a blank before the backslash",
     "continuation-then-blank": "a blank stands behind the backslash, which then continues nothing: remove the blank",
     "continuation-then-comment": "a comment stands behind the backslash, which then continues nothing: put the "
     "comment into a line of its own above",

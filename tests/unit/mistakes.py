@@ -269,6 +269,7 @@ HARESOURCES = [
     _put("haresources", 1, "node1 192.168.100.100/24\n      Filesystem::/dev/sdb1::/mnt::ext4 httpd", "backslash",
          "no backslash before a continuation", told=2),
     _put("haresources", 1, "node1 192.168.100.100/24\n   httpd", "backslash", "no backslash before a word", told=2),
+    _put("haresources", 1, "node1 192.168.100.100/24 http\\\nd", "a blank before the backslash", "a word in two"),
     _put("haresources", 1, "node1 192.168.100.100/24 \\ \n   httpd", "blank", "a blank behind the backslash"),
     _put("haresources", 1, "node1 192.168.100.100/24 \\ # the address\n   httpd", "comment",
          "a comment behind the backslash"),

@@ -233,7 +233,7 @@ def _haresources(directory: Path, told: Told) -> list[str]:
     for number, line in enumerate(text.split("\n"), 1):
         body = line.rstrip("\r").partition("#")[0]
         numbers.append(number)
-        open_words += [w for w in _split(body) if w != "\\"]
+        open_words += _split(body.removesuffix("\\"))
         if body.endswith("\\"):
             continue
         if not any(("haresources", n) in told for n in numbers):
