@@ -25,6 +25,13 @@ EXITS = {
     "bad-time": USAGE,
     "not-a-part": USAGE,
     "only-here": USAGE,
+    "init-no-peer": USAGE,
+    "init-peer-self": USAGE,
+    "init-option": USAGE,
+    "init-no-device": USAGE,
+    "init-device": USAGE,
+    "init-peer-far": USAGE,
+    "init-far": USAGE,
     "no-such-path": USAGE,
     "control-path-long": USAGE,
     "no-daemon": NO_DAEMON,
@@ -66,13 +73,21 @@ def _run(args: argparse.Namespace) -> int:
     from hbcore.control.errors import ControlError
 
     try:
-        if args.command in ("check", "drill") and (args.host or args.socket):
+        if args.command in ("check", "init", "explain", "drill") and (args.host or args.socket):
             raise ControlError("only-here", command=args.command)
         match args.command:
             case "check":
                 from hbcore.cli import look
 
                 return look.check(args)
+            case "init":
+                from hbcore.cli import init
+
+                return init.init(args)
+            case "explain":
+                from hbcore.cli import explain
+
+                return explain.explain(args)
             case "drill":
                 from hbcore.cli import drill
 
