@@ -89,6 +89,13 @@ def test_the_offered_line_mends_a_whole_file(tmp_path: Path) -> None:
     assert [r.name for r in found.config.groups[0].resources] == ["192.168.100.100", "httpd"]
 
 
+def test_the_manual_shows_what_is_printed() -> None:
+    shown = (Path(__file__).resolve().parents[2] / "docs" / "ha.cf.md").read_text(encoding="utf-8")
+    for line in ("node\u00a0node1", "\\#mcast eth0 225.0.0.1 694 1 0", "compression_threshold 2(K)"):
+        (sentence,) = [s for s in render(ha_cf.parse(line)[1]) if s.startswith("ha.cf:1: ")]
+        assert sentence.removeprefix("ha.cf:1: ") in shown
+
+
 @settings(max_examples=300)
 @given(
     st.lists(
