@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import os
 import secrets
+import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ class Wish:
 
 def init(args: argparse.Namespace) -> int:
     """Exit 1 where something stands against it; then nothing was written."""
-    directory = Path(args.dir)
+    directory = Path(args.dir).absolute()
     wish = wished(args)
     there = [name for name in FILES if os.path.lexists(directory / name)]
     if there:
@@ -57,7 +58,7 @@ def init(args: argparse.Namespace) -> int:
     paths = [directory / name for name in FILES]
     steps = [
         say("init-next-read"),
-        say("init-next-copy", paths=" ".join(map(str, paths)), peer=wish.peer, dir=directory),
+        say("init-next-copy", paths=shlex.join(map(str, paths)), peer=wish.peer, dir=shlex.quote(str(directory))),
         say("init-next-start", dir=directory),
         say("init-next-explain", dir=directory),
     ]

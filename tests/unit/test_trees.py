@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
@@ -214,10 +215,25 @@ def _ha_cf(directory: Path, told: Told) -> list[str]:
                 seen = len(values) == 1 and values[0].isdigit()
             case "autojoin":
                 seen = values == ["none"]
+            case "bcast" | "serial" | "mcast6" | "ucast6" | "ping6" | "ping_group" | "respawn":
+                seen = set(words[1:]) <= set(_leaves(read))
             case _:
                 seen = False
         unseen += [] if seen else [f"ha.cf:{number}: {line}"]
     return unseen
+
+
+def _leaves(value: object) -> Iterator[str]:
+    """Every word and number that stands anywhere in what was read."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = [getattr(value, field.name) for field in fields(value)]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _leaves(part)
+    else:
+        yield str(value)
 
 
 def _haresources(directory: Path, told: Told) -> list[str]:
