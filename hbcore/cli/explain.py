@@ -19,6 +19,7 @@ from hbcore.engine.config import SECOND, ClusterConfig, GroupDef, Problem, Weigh
 from hbcore.engine.group import START_TIMEOUT_NS, STOP_RETRIES, STOP_TIMEOUT_NS
 from hbcore.engine.holes import STRONG_BITS
 from hbcore.engine.lease import HUNG_NS, Lease, lease_of, valid_s
+from hbcore.engine.probing import ROUND_NS
 from hbcore.formats.haresources import written
 from hbcore.formats.timing import HEARTBEATS_DEADTIME_NS, HEARTBEATS_KEEPALIVE_NS
 from hbcore.formats.values import show
@@ -46,8 +47,8 @@ class View:
 
     @property
     def takeover(self) -> str:
-        """Silence until it is LOST, and the claim."""
-        return show(self.lease.deadtime_ns + self.lease.claim_ns)
+        """Silence until it is LOST, and the claim, which lasts for a round of questions at least."""
+        return show(self.lease.deadtime_ns + max(self.lease.claim_ns, ROUND_NS))
 
     @property
     def deadtime(self) -> str:

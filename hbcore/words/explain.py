@@ -22,7 +22,7 @@ WHEN = {
 
 HERE = {
     "x-power-light": "{groups}: on the other node about {takeover} after the last heartbeat: {deadtime} of silence, "
-    "then two beats that announce it, while the network is asked whether anybody has the address; plus what the "
+    "then it announces that it takes over, and asks the network whether anybody has the address; plus what the "
     "scripts take",
     "x-power-heavy": "{groups}: on the other node about {takeover} after the last heartbeat, where neither the address "
     "nor the machine answers for so long; plus what the scripts take",

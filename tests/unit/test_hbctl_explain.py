@@ -73,6 +73,15 @@ def test_other_times_other_figures(tmp_path: Path) -> None:
     assert "waits for 60 s" in faults["when-boot"]
 
 
+def test_profile_fast(tmp_path: Path) -> None:
+    """D 100 ms, L 50 ms, W 15 ms; a claim of two beats is shorter than a round of questions, 100 ms."""
+    ha_cf = QUIET.replace("node node1", "auto_failback on\nnode node1")
+    _, faults = told(tmp_path, ha_cf=ha_cf, hbcore_yaml="schema: 1\nprofile: fast\n")
+    assert "about 200 ms after the last heartbeat: 100 ms of silence" in faults["when-power"]
+    assert "shuts the address 65 ms after" in faults["when-frozen"]
+    assert "the old protocol" not in faults["when-power"]
+
+
 def test_what_the_files_leave_out_heartbeat_took_from_itself(tmp_path: Path) -> None:
     _, faults = told(tmp_path, ha_cf=QUIET)
     assert "takes everything 30 s after" in faults["when-power"] and "the old protocol" in faults["when-power"]
