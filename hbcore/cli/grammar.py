@@ -65,6 +65,8 @@ def build() -> Parser:
     parser.add_argument("--version", action="version", version=f"hbctl {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
+    config = _config()
+
     def command(name: str) -> Parser:
         text = say(f"help-{name}")
         return commands.add_parser(name, help=text, description=text, parents=[everywhere], allow_abbrev=False)
@@ -87,20 +89,35 @@ def build() -> Parser:
     check = command("check")
     check.add_argument("path", metavar="PATH", help=say("help-path"))
     check.add_argument("--node", metavar="N", help=say("help-check-node"))
+    init = _asking(command("init"))
+    init.add_argument("dir", nargs="?", metavar="DIR", default=config, help=say("help-init-dir"))
+    command("explain").add_argument("dir", nargs="?", metavar="DIR", default=config, help=say("help-explain-dir"))
     drill = command("drill")
     drill.add_argument("--seeds", metavar="N", type=_runs, default=200, help=say("help-seeds"))
-    drill.add_argument("--config", metavar="DIR", default=_config(), help=say("help-drill-config"))
+    drill.add_argument("--config", metavar="DIR", default=config, help=say("help-drill-config"))
     command("stdio").add_argument("--role", choices=ROLES, help=say("help-role"))
     command("receive")
     _installing(command("install-compat"))
     _installing(command("install-service")).add_argument("--print", action="store_true", help=say("help-print"))
     firewall = command("firewall")
-    firewall.add_argument("--config", metavar="DIR", default=_config(), help=say("help-drill-config"))
+    firewall.add_argument("--config", metavar="DIR", default=config, help=say("help-drill-config"))
     return parser
 
 
 def _config() -> str:
     return os.environ.get("HBCORE_CONFIG", "/etc/ha.d")
+
+
+def _asking(parser: Parser) -> Parser:
+    """What only a person knows; init finds out the rest."""
+    parser.add_argument("--peer", metavar="NAME", help=say("help-init-peer"))
+    parser.add_argument("--peer-address", metavar="IP", action="append", help=say("help-init-peer-address"))
+    parser.add_argument("--address", metavar="IP[/MASK[/DEVICE]]", help=say("help-init-address"))
+    parser.add_argument("--service", metavar="SCRIPT", action="append", help=say("help-init-service"))
+    parser.add_argument("--device", metavar="DEVICE", action="append", help=say("help-init-device"))
+    parser.add_argument("--ping", metavar="IP", help=say("help-init-ping"))
+    parser.add_argument("--node", metavar="NAME", help=say("help-init-node"))
+    return parser
 
 
 def _acting(parser: Parser) -> Parser:

@@ -18,7 +18,7 @@ from hbcore.cli import grammar
 from hbcore.words import say
 
 DONE, FAILED, USAGE, NO_DAEMON, NOT_PERMITTED = range(5)
-ONLY_HERE = ("check", "drill", "receive", "install-compat", "install-service", "firewall")
+ONLY_HERE = ("check", "init", "explain", "drill", "receive", "install-compat", "install-service", "firewall")
 _INTERRUPTED = 130  # as shells say of SIGINT
 
 EXITS = {
@@ -26,6 +26,13 @@ EXITS = {
     "bad-time": USAGE,
     "not-a-part": USAGE,
     "only-here": USAGE,
+    "init-no-peer": USAGE,
+    "init-peer-self": USAGE,
+    "init-option": USAGE,
+    "init-no-device": USAGE,
+    "init-device": USAGE,
+    "init-peer-far": USAGE,
+    "init-far": USAGE,
     "no-such-path": USAGE,
     "control-path-long": USAGE,
     "no-daemon": NO_DAEMON,
@@ -76,6 +83,14 @@ def _run(args: argparse.Namespace) -> int:
                 from hbcore.cli import look
 
                 return look.check(args)
+            case "init":
+                from hbcore.cli import init
+
+                return init.init(args)
+            case "explain":
+                from hbcore.cli import explain
+
+                return explain.explain(args)
             case "drill":
                 from hbcore.cli import drill
 

@@ -263,6 +263,16 @@ def own_subnets(proc: Path = PROC) -> Subnets:
     return sorted(subnets, key=lambda s: -s[0].prefixlen)
 
 
+def default_route(proc: Path = PROC) -> tuple[str, str] | None:
+    """This host's default gateway (IPv4) and the device to it, those that the kernel prefers; None: it has none."""
+    found: list[tuple[int, str, str]] = []
+    for line in _read(proc / "net" / "route").splitlines()[1:]:
+        words = line.split()  # device, destination, gateway, flags, ..., metric, mask
+        if len(words) >= 8 and words[1] == words[7] == "00000000" and words[2] != "00000000":
+            found.append((int(words[6]), str(IPv4Address(bytes.fromhex(words[2])[::-1])), words[0]))
+    return min(found)[1:] if found else None
+
+
 def device_of(ip: str, subnets: Subnets) -> str | None:
     return next((device for net, device in subnets if ip_address(ip) in net), None)
 

@@ -83,6 +83,7 @@ class _Reader:
 
     def __init__(self, found: Findings) -> None:
         self.found = found
+        self.current = Line(0, "", "")
         self.nodes: list[Placed] = []
         self.pings: list[Placed] = []
         self.links: list[Link] = []
@@ -126,6 +127,7 @@ class _Reader:
         )
 
     def read(self, line: Line) -> None:
+        self.current = line
         word = line.words[0]
         if written := re.match(r"([A-Za-z_]+)[ \t]*[=:][ \t]*(.*)", line.body):
             name, rest = written[1].lower(), written[2].strip()
@@ -136,6 +138,8 @@ class _Reader:
             self._unknown(line.number, word)
         elif word in directives.REFUSED:
             self.found.error(line.number, directives.REFUSED[word], option=word)
+        elif line.body.endswith("\\"):
+            self.found.error(line.number, "ha-continuation")
         elif not _options(line.words[1:]):
             self.found.error(line.number, "no-value", option=word, example=EXAMPLES.get(word, f"{word} VALUE"))
         elif quoted := next((w for w in line.words if w[0] in "\"'`" or w[-1] in "\"'`"), None):
@@ -251,8 +255,10 @@ class _Reader:
 
     def crm(self, line: int, option: str, words: list[str]) -> None:
         choice = self._only(line, option, _options(words), lambda w: w.lower())
-        if choice is not None and choice not in values.OFF:
+        if choice in values.ON or choice in directives.CRM_MODES:
             self.found.error(line, "refused-crm", option=option, word=choice)
+        elif choice is not None and choice not in values.OFF:
+            self.found.error(line, "not-one-of", option=option, word=choice, allowed="no")
 
     def respawn(self, line: int, option: str, words: list[str]) -> None:
         if len(words) < 2 or not words[1].startswith("/"):
@@ -299,8 +305,10 @@ class _Reader:
                 line, "media-device", option=option, word=words[0], write=" ".join([option, "eth0", *words])
             )
         elif len(words) < len(names):
-            write = " ".join([option, *words, *example[len(words) :]])
-            self.found.error(line, "media-short", option=option, missing=", ".join(names[len(words) :]), write=write)
+            lost = 1 if names[1] == "group" and len(words) > 1 and words[1].isdigit() else len(words)
+            missing = names[lost : lost + len(names) - len(words)]
+            write = " ".join([option, *words[:lost], *example[lost : lost + len(missing)], *words[lost:]])
+            self.found.error(line, "media-short", option=option, missing=", ".join(missing), write=write)
         elif len(words) > len(names):
             self.found.error(line, "media-long", option=option, word=words[len(names)], names=", ".join(names))
         else:
@@ -349,7 +357,11 @@ class _Reader:
         """The value, or None after its fault was told."""
         value = read(word)
         if isinstance(value, Fault):
-            self.found.error(line, value.code, option=option, **dict(value.args))
+            args = dict(value.args)
+            if "at" in args:  # a foreign character behind a good value
+                column = self.current.column(word) + int(args.pop("at"))
+                args |= {"column": str(column), "line": self.current.body.replace(word, args.pop("write"), 1)}
+            self.found.error(line, value.code, option=option, **args)
             return None
         return value
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from hbcore.engine.beat import MAX_GROUPS, MAX_NAME
 from hbcore.engine.config import Problem, Resource
 from hbcore.formats import address, values
-from hbcore.formats.text import BLANKS, Findings, Line, blank_split, lines
+from hbcore.formats.pasted import BLANKS
+from hbcore.formats.text import Findings, Line, blank_split, lines
 from hbcore.formats.values import Fault, fault
 
 MAX_RESOURCES = 64
@@ -83,7 +84,7 @@ def parse(text: str, file: str = "haresources") -> tuple[tuple[GroupLine, ...], 
 def _joined(text: str, found: Findings) -> Iterator[tuple[list[Word], bool]]:
     """Words of each logical line, and whether its first line was indented; lines at fault are reported and left out."""
     words: list[Word] = []
-    indented = broken = False
+    indented = broken = glued = False
     open_line = 0  # the line whose `\\` waits for a continuation
     for line in lines(text, found):
         if line.faulty:
@@ -104,10 +105,14 @@ def _joined(text: str, found: Findings) -> Iterator[tuple[list[Word], bool]]:
             if code:
                 found.error(line.number, code)
                 broken = True
+            elif open_line and glued and line.raw[0] not in BLANKS:  # one word or two?
+                found.error(open_line, "continuation-glued")
+                broken = True
             elif open_line and line.comment is not None:
                 found.warning(line.number, "continuation-comment")
             words += [Word(word, line.number) for word in blank_split(body)]
             open_line = line.number if goes_on else 0
+            glued = body[-1:] not in BLANKS
         if not open_line:
             if words and not broken:
                 yield words, indented

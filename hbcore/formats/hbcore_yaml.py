@@ -29,6 +29,7 @@ from hbcore.engine.config import CARE, SECOND, Care, Guard, OnFail, Problem, Wei
 from hbcore.engine.lease import PROFILES
 from hbcore.formats.directives import TIMES
 from hbcore.formats.ha_cf import EXAMPLES
+from hbcore.formats.pasted import is_bad_byte
 from hbcore.formats.text import Findings, nearest
 from hbcore.formats.values import OFF, ON, Fault, time_ns, whole
 
@@ -98,11 +99,14 @@ def parse(text: str, file: str = "hbcore.yaml") -> tuple[HbcoreYaml, tuple[Probl
 
 def _compose(text: str, found: Findings) -> yaml.Node | None:
     for number, line in enumerate(text.split("\n"), 1):
-        if any("\ud800" <= c <= "\udfff" for c in line):
+        if any(is_bad_byte(c) for c in line):
             found.error(number, "not-utf8")
             return None
-        if hidden := next((c for c in line.removesuffix("\r") if c in HIDDEN_ENDS), None):
-            found.error(number, "invisible-character", name="line end", number=f"U+{ord(hidden):04X}")
+        shown = line.removesuffix("\r")
+        if at := next((n for n, c in enumerate(shown, 1) if c in HIDDEN_ENDS), 0):
+            write = f"`{shown.translate(dict.fromkeys(map(ord, HIDDEN_ENDS)))}`"
+            shown_as = f"U+{ord(shown[at - 1]):04X}"
+            found.error(number, "invisible-character", name="line end", number=shown_as, column=at, write=write)
             return None
     try:
         depth = 0
