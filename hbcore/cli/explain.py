@@ -15,8 +15,8 @@ from typing import Any
 
 from hbcore.cli.look import put_json, put_lines
 from hbcore.cli.readable import readable
-from hbcore.engine.config import SECOND, ClusterConfig, GroupDef, Problem, Weight
-from hbcore.engine.group import START_TIMEOUT_NS, STOP_RETRIES, STOP_TIMEOUT_NS
+from hbcore.engine.config import CARE, SECOND, ClusterConfig, GroupDef, Problem, Weight
+from hbcore.engine.group import STOP_RETRIES
 from hbcore.engine.holes import STRONG_BITS
 from hbcore.engine.lease import HUNG_NS, Lease, lease_of, valid_s
 from hbcore.engine.probing import ROUND_NS
@@ -210,18 +210,19 @@ def _leave(view: View) -> Fault:
 
 
 def _service(view: View) -> Fault:
-    here: list[Said] = [("x-service", {})]
+    care = {"every": show(CARE.monitor_ns), "restarts": CARE.restarts, "forget": show(CARE.forget_ns)}
+    here: list[Said] = [("x-service", care)]
     if view.groups(*LIGHT, "heavy"):
         here.append(("x-address", {}))
     return Fault("when-service", tuple(here), (("hb-service", {}),))
 
 
 def _start(view: View) -> Fault:
-    return Fault("when-start", (("x-start", {"start": show(START_TIMEOUT_NS)}),), (("hb-start", {}),))
+    return Fault("when-start", (("x-start", {"start": show(CARE.start_ns)}),), (("hb-start", {}),))
 
 
 def _stop(view: View) -> Fault:
-    tries = {"tries": 1 + STOP_RETRIES, "stop": show(STOP_TIMEOUT_NS)}
+    tries = {"tries": 1 + STOP_RETRIES, "stop": show(CARE.stop_ns)}
     return Fault("when-stop", (("x-stop", tries),), (("hb-stop", {}),))
 
 

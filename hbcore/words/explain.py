@@ -64,8 +64,9 @@ HERE = {
     "later the rest; before each it asks the network",
     "x-leave": "its groups are stopped in order and given to the other node, which starts them at once: they are out "
     "as long as the scripts take. Standby lasts until `hbctl online`",
-    # until there are monitors: hbcored asks for a service's state at its own start, and around start and stop
-    "x-service": "not noticed: there are no monitors yet; let the service's own supervisor restart it",
+    "x-service": "noticed within {every}: it and what started after it in its group is stopped and started again, and "
+    "the address stays; once more than {restarts} times within {forget}, the group moves to the other node. hbcore.yaml "
+    "may say otherwise for single resources",
     "x-address": "an address that somebody takes off is put on again",
     "x-start": "what was started of its group is stopped again, and the other node starts it; if it does not start "
     "there either it stays stopped until `hbctl group clear`. A script that hangs has failed after {start}",

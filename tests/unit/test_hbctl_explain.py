@@ -145,10 +145,9 @@ def test_weak_keys_and_failback_off(tmp_path: Path) -> None:
     assert "stay where they are (auto_failback off)" in faults["when-power"]
 
 
-def test_what_is_not_there_is_not_claimed(tmp_path: Path) -> None:
-    """To be changed on the day that services are asked while they run."""
+def test_a_service_that_dies_is_noticed_here_alone(tmp_path: Path) -> None:
     _, faults = told(tmp_path)
-    assert "here: not noticed: there are no monitors yet" in faults["when-service"]
+    assert "here: noticed within 10 s" in faults["when-service"] and "more than 3 times" in faults["when-service"]
     assert "heartbeat: not noticed either" in faults["when-service"]
 
 
