@@ -33,6 +33,7 @@ Before=hbcored.service
 OURS_TOO = """[Service]
 Restart=no
 """
+SELF = "hbcored.service"
 RECENT = 64  # ends of jobs kept for whoever has not learned its job's name yet
 
 Said = tuple[Outcome, str, dict[str, str]]  # outcome, code for `words`, its arguments
@@ -88,13 +89,23 @@ class Systemd:
 
     async def _job(self, method: str, unit: str, operation: str) -> Said:
         """Ask for it, and wait until the job is gone. It replaces one that is under way."""
-        (job,) = await self._call(PATH, MANAGER, method, "ss", [unit, "replace"])
+        mode = "ignore-dependencies" if operation == "stop" and await self._stopping() else "replace"
+        (job,) = await self._call(PATH, MANAGER, method, "ss", [unit, mode])
         try:
             result = await self._end_of(job)
         finally:
             self._ends.pop(job, None)
         outcome = Outcome.OK if result == "done" else Outcome.FAILED
         return outcome, "unit-job", {"unit": unit, "operation": operation, "result": result}
+
+    async def _stopping(self) -> bool:
+        """Whether systemd stops us just now: a unit ordered to end after us would wait for us then, and we for it."""
+        try:
+            (path,) = await self._call(PATH, MANAGER, "GetUnit", "s", [SELF])
+        except DBusError:
+            return False  # started by hand
+        (job,) = await self._call(path, "org.freedesktop.DBus.Properties", "Get", "ss", [f"{SERVICE}.Unit", "Job"])
+        return bool(job.value[0])
 
     async def _adopt(self, unit: str) -> None:
         """Systemd learns of a new drop-in by a reload alone, so it is written once and stays."""

@@ -19,11 +19,12 @@ from hbcore.cli.preflight import examine, render
 from hbcore.engine.config import Severity
 from hbcore.engine.keys import Keyring
 from hbcore.formats.load import load
-from hbcore.host import files, sole, state
+from hbcore.host import clock, files, sole, state
 from hbcore.host.notify import Notifier
 from hbcore.host.pipe import Told, left_behind
 from hbcore.links.sockets import LinkError
-from hbcore.pulse.loop import Pulse, Start
+from hbcore.pulse.child import Child
+from hbcore.pulse.loop import Pulse, Start, arguments
 from hbcore.pulse.succession import HEIR, inherit
 from hbcore.words import say
 
@@ -73,11 +74,15 @@ def _read(options: argparse.Namespace) -> Start | None:
 def _heir(options: argparse.Namespace) -> int:
     """In the place of a pulse that runs, and waits for us only."""
     start = _read(options)
-    inheritance = inherit(start.config.cluster_id, start.node) if start is not None else None
-    if start is None or inheritance is None:
+    if start is None:
         return 1
-    sole.succeed(options.runtime)
-    return Pulse(start, _rereader(start), inheritance).run()
+    child = Child(arguments(start))
+    child.start(clock.now_ns())
+    inheritance = inherit(start.config.cluster_id, start.node, options.runtime) if child.awaken() else None
+    if inheritance is None:
+        child.kill()
+        return 1
+    return Pulse(start, _rereader(start), inheritance, child).run()
 
 
 def _fresh(options: argparse.Namespace) -> Start | None:

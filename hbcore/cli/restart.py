@@ -19,6 +19,7 @@ from hbcore.host import sole
 from hbcore.words import say
 
 WAIT_S = 120.0  # a start or stop that is under way comes to its end first
+GONE_S = 2.0  # without a heir, before it is given up
 STEP_S = 0.02
 UNIT = "hbcored.service"
 
@@ -49,14 +50,15 @@ def restart(args: argparse.Namespace) -> int:
 
 def _heir(runtime: Path, old: int, until: float) -> int:
     """The number of the new one, 0 where there is none."""
-    heirs = False
-    while time.monotonic() < until:
-        if (now := sole.holder(runtime)) != old:
+    seen = time.monotonic()
+    while (at := time.monotonic()) < until:
+        now = sole.holder(runtime)
+        if now not in (0, old):
             return now
-        there = _children(old)
-        if heirs and not there:
+        if _children(old):
+            seen = at
+        elif at - seen > GONE_S and now == old:
             return 0  # it came, and went again
-        heirs = heirs or there
         time.sleep(STEP_S)
     return 0
 

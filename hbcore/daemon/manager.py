@@ -387,7 +387,10 @@ class Manager:
 async def _main(sock: socket.socket, argv: list[str]) -> int:
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
+    await loop.sock_sendall(sock, pipe.LIFE_SIGN)
     packet = await loop.sock_recv(sock, pipe.MAX_PACKET)
+    if not packet:
+        return 0  # of an heir that is not needed
     hello = pipe.decode(packet)
     assert isinstance(hello, pipe.Hello) and hello.version == pipe.VERSION, "pulse speaks another version"
     arguments = {name: argv[argv.index(f"--{name}") + 1] for name in ("state", "runtime")}

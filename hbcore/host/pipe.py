@@ -24,7 +24,7 @@ from hbcore.engine.keys import Keyring
 VERSION = 1
 MAX_PACKET = 1 << 17
 BUFFER = 4 << 20  # holds what pulse tells a daemon that hangs for 5 s, and more
-LIFE_SIGN = b"\x00alive"  # the daemon's first packet, sent before it imports anything
+LIFE_SIGN = b"\x00alive"  # the daemon's first packet, sent before it imports anything, and again after that
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ import signal
 import sys
 
 from hbcore.engine.config import MS, SECOND
-from hbcore.host.pipe import Pipe, pair
+from hbcore.host.pipe import LIFE_SIGN, Pipe, pair
 
 LIVES = 10  # a minute, safety.md 7
 MINUTE_NS = 60 * SECOND
+AWAKEN_S = 60.0
 BACKOFF_NS = (0, 0, 200 * MS, 500 * MS, SECOND, 2 * SECOND, 4 * SECOND)
 
 
@@ -38,6 +39,17 @@ class Child:
         self._births = [at for at in self._births if now_ns - at < MINUTE_NS] + [now_ns]
         self.pipe = Pipe(ours)
         return self.pipe
+
+    def awaken(self) -> bool:
+        """Waits until it has imported all it needs, and only waits for its first message. False where it ended."""
+        assert self.pipe is not None
+        self.pipe.sock.settimeout(AWAKEN_S)
+        try:
+            signs = [self.pipe.sock.recv(64) for _ in range(2)]
+        except OSError:
+            return False
+        self.pipe.sock.setblocking(False)
+        return signs == [LIFE_SIGN] * 2
 
     def ended(self, now_ns: int) -> None:
         """It is gone: reap it, and say when the next one may come."""

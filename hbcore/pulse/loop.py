@@ -63,8 +63,10 @@ class Start:
 class Pulse:
     """`run()` returns the exit status."""
 
-    def __init__(self, start: Start, reread: Reread, inheritance: pipe.Inheritance | None = None) -> None:
-        """`inheritance`: of a pulse that ended for this one."""
+    def __init__(
+        self, start: Start, reread: Reread, inheritance: pipe.Inheritance | None = None, child: Child | None = None
+    ) -> None:
+        """`inheritance`: of a pulse that ended for this one, which brings a daemon that waits for its first message."""
         self._start = start
         self._keys = start.keys
         self._reread = reread
@@ -87,7 +89,7 @@ class Pulse:
         self._born_ns = now
         self._links = UdpLinks(config.links, config.timing, clock)
         self._pinger = Pinger(clock)
-        self._child = Child(_arguments(start))
+        self._child = child or Child(arguments(start))
         self._counts: Counter[str] = Counter()
         self._poll = select.poll()
         self._signals, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -158,7 +160,11 @@ class Pulse:
 
     def _birth(self, now: int) -> None:
         """Start a daemon and tell it all it needs."""
-        child = self._child.start(now)
+        child = self._child.pipe
+        if child is None:
+            child = self._child.start(now)
+        else:
+            self._heart.daemon_came(now)
         self._poll.register(child.fileno(), select.POLLIN)
         self._daemon_seen_ns = now
         start = self._start
@@ -380,5 +386,6 @@ class Pulse:
         self._manager.ready()
 
 
-def _arguments(start: Start) -> list[str]:
+def arguments(start: Start) -> list[str]:
+    """The daemon's command line."""
     return ["--state", str(start.state_dir), "--runtime", str(start.runtime_dir)]

@@ -13,8 +13,9 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 
-from hbcore.host import pipe
+from hbcore.host import pipe, sole
 from hbcore.host.notify import Notifier
 
 TELL_S = 0.5
@@ -61,7 +62,7 @@ class Succession:
         return True
 
 
-def inherit(cluster: bytes, node: str) -> pipe.Inheritance | None:
+def inherit(cluster: bytes, node: str, runtime: Path) -> pipe.Inheritance | None:
     """The heir's side: says that it is ready, and waits. None where the former pulse goes on, or is gone.
 
     Raises ValueError for what no version of ours sends.
@@ -75,6 +76,7 @@ def inherit(cluster: bytes, node: str) -> pipe.Inheritance | None:
         message = pipe.decode(packet) if packet else None
         if not isinstance(message, pipe.Inheritance):
             return None
+        sole.succeed(runtime)
         if not message.managed:
             Notifier().adopt(os.getpid())
         return message

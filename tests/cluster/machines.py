@@ -56,6 +56,7 @@ mount -n -t tmpfs tmpfs var && mkdir -p var/lib
 pivot_root . mnt && cd /
 hostname $HOST_NAME
 ip link set lo up && ip link set vec0 up && ip addr add $HOST_ADDRESS/24 brd + dev vec0
+cat >/run/loop.sh <<'END'
 cd /run/host
 echo >up
 while :; do
@@ -65,6 +66,25 @@ while :; do
     fi
     sleep 0.05
 done
+END
+"""
+ALONE = "exec sh /run/loop.sh\n"  # the loop is the guest's first program
+
+# Or systemd is, with a bus; the loop is one of its services.
+SYSTEMD = """mkdir -p /dev/shm /dev/pts
+rm -f /etc/hostname && echo $HOST_NAME >/etc/hostname
+cat >/etc/systemd/system/hbtui.target <<END
+[Unit]
+Requires=dbus.socket loop.service
+After=dbus.socket sysinit.target
+END
+cat >/etc/systemd/system/loop.service <<END
+[Unit]
+After=dbus.socket sysinit.target
+[Service]
+ExecStart=/bin/sh /run/loop.sh
+END
+exec /lib/systemd/systemd --unit=hbtui.target --log-target=console --show-status=no >/run/host/systemd.log 2>&1
 """
 
 
@@ -140,12 +160,16 @@ def pong(frame: bytes) -> bytes:
 
 
 class Machines:
-    """`names`: of the guests, the first is .1. `folder(name)` is /run/host there."""
+    """`names`: of the guests, the first is .1. `folder(name)` is /run/host there. `systemd`: the first program."""
 
-    def __init__(self, names: Sequence[str], place: Path, address: str, environment: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, names: Sequence[str], place: Path, address: str, environment: Mapping[str, str] = {},
+        *, systemd: bool = False,
+    ) -> None:  # fmt: skip
         self._names, self._place = list(names), place
         self._preloaded = place / "uml_registers.so"
         self._environment = dict(environment)
+        self._init = INIT + (SYSTEMD if systemd else ALONE)
         self._pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in names]
         self._guests: dict[str, subprocess.Popen[bytes]] = {}
         for ends in self._pairs:
@@ -171,7 +195,7 @@ class Machines:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if error is not None:
             for name in self._names:
-                for log in ("ha-log", "hbcored.err", "console"):
+                for log in ("ha-log", "hbcored.err", "console", "systemd.log"):
                     if (path := self.folder(name) / log).exists():
                         print(f"--- {name} {log}", *path.read_text(errors="replace").splitlines()[-40:], sep="\n")
         for name in list(self._guests):
@@ -186,7 +210,7 @@ class Machines:
         folder = self.folder(name)
         folder.mkdir(parents=True, exist_ok=True)
         init = folder / "init"
-        init.write_text(INIT)
+        init.write_text(self._init)
         init.chmod(0o755)
         fd = os.dup2(self._pairs[number][1].fileno(), FIRST_FD + number, inheritable=True)
         mac = next(mac for mac, owner in self.macs.items() if owner == name)

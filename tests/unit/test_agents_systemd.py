@@ -27,6 +27,7 @@ class StandIn:
         self.state = "inactive"
         self.ends = "done"
         self.early = False
+        self.ours = 0  # hbcored's own unit: 0 is not loaded, 1 has no job, else one
         self.asked: list[str] = []
         self._jobs = 0
         bus.add_message_handler(self._answer)
@@ -43,6 +44,12 @@ class StandIn:
                 return self._job(message, "active" if name == "StartUnit" else "inactive")
             case "LoadUnit":
                 return Message.new_method_return(message, "o", [f"{PATH}/unit/apache2"])
+            case "GetUnit" if not self.ours:
+                return Message.new_error(message, f"{SERVICE}.NoSuchUnit", "Unit hbcored.service not loaded.")
+            case "GetUnit":
+                return Message.new_method_return(message, "o", [f"{PATH}/unit/hbcored"])
+            case "Get" if message.body[1] == "Job":
+                return Message.new_method_return(message, "v", [Variant("(uo)", [self.ours - 1, "/"])])
             case "Get":
                 return Message.new_method_return(message, "v", [Variant("s", self.state)])
             case "Subscribe" | "Reload":
@@ -136,6 +143,17 @@ async def test_what_is_between_two_states_is_not_known(
 ) -> None:
     there.state = state
     assert (await units.run(UNIT, "status", 5))[0] is outcome
+
+
+@pytest.mark.parametrize(("ours", "mode"), [(0, "replace"), (1, "replace"), (2, "ignore-dependencies")])
+async def test_while_systemd_stops_us_a_unit_does_not_wait_for_our_end(
+    units: Systemd, there: StandIn, ours: int, mode: str
+) -> None:
+    """It is ordered to end after us, and we end after it."""
+    there.ours = ours
+    await units.run(UNIT, "start", 5)
+    await units.run(UNIT, "stop", 5)
+    assert f"StartUnit {UNIT} replace" in there.asked and f"StopUnit {UNIT} {mode}" in there.asked
 
 
 async def test_what_systemd_refuses_is_told_in_its_words(units: Systemd) -> None:
