@@ -10,13 +10,14 @@ right. Must not know how anything is run.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 from hbcore.agents.lookup import Missing, find_script
-from hbcore.engine.config import ClusterConfig, GroupDef, Guard, Problem, Severity
+from hbcore.engine.config import ClusterConfig, GroupDef, Guard, Link, Problem, Severity
 from hbcore.engine.keys import Keyring
 from hbcore.engine.lease import real_time
 from hbcore.formats.load import load
@@ -156,7 +157,9 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
     devices = own_devices(proc)
     ha, res = Findings("ha.cf"), Findings("haresources")
     for link in config.links:
-        if link.device not in devices:
+        if not link.on_network:
+            _line(link, ha)
+        elif link.device not in devices:
             ha.error(link.where.line, "device-missing", device=link.device, devices=", ".join(devices))
     own = own_addresses(proc)
     for ping in config.pings:
@@ -177,6 +180,17 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
             elif silent := _silent(device, arp_ignore(device, proc)):
                 res.warning(group.where.line, "arp-ignore", ip=address.ip, device=device, value=silent)
     return [*ha.close(), *res.close()]
+
+
+def _line(link: Link, found: Findings) -> None:
+    """A serial line. One that is not there may come (an adapter), and is looked for all the time."""
+    try:
+        if not stat.S_ISCHR(os.stat(link.device).st_mode):
+            found.error(link.where.line, "serial-no-line", device=link.device)
+        elif not os.access(link.device, os.R_OK | os.W_OK):
+            found.warning(link.where.line, "serial-no-right", device=link.device)
+    except OSError:
+        found.warning(link.where.line, "serial-not-there", device=link.device)
 
 
 def _scheduling(config: ClusterConfig) -> tuple[Problem, ...]:

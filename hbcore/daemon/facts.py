@@ -67,7 +67,7 @@ async def _group(
     if group.addresses and first is None:
         return GroupFacts(group.name, problem=problem), places
     if first is None:  # no address: its machine is asked for where the heartbeats go
-        first = await addresses.base(_devices(config)[0])
+        first = await addresses.base(next(iter(_devices(config)), ""))
     if first is None:
         return GroupFacts(group.name, problem=problem), places
     here = await addresses.own(first.device)
@@ -76,7 +76,7 @@ async def _group(
 
 
 def _devices(config: ClusterConfig) -> list[str]:
-    return list(dict.fromkeys(link.device for link in config.links))
+    return list(dict.fromkeys(link.device for link in config.links if link.on_network))
 
 
 def _control(config: ClusterConfig, place: Resolved, own: list[HostAddress]) -> str:

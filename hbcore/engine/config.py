@@ -87,6 +87,7 @@ class Chosen:
 class Media(StrEnum):
     MCAST = "mcast"
     UCAST = "ucast"
+    SERIAL = "serial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Link:
 
     MCAST: `target` is the group, `ttl` and `loop` apply. UCAST: `target` is the peer's address;
     a ucast line naming one of my own addresses is harmless (ha.cf may be the same on all nodes).
+    SERIAL: `device` is a path, `baud` its speed; the other fields are empty.
     """
 
     name: str
@@ -105,6 +107,12 @@ class Link:
     ttl: int = 1
     loop: bool = False
     where: Where = Where("")
+    baud: int = 0
+
+    @property
+    def on_network(self) -> bool:
+        """`device` is a network device."""
+        return self.media is not Media.SERIAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,25 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from hbcore.engine.config import Chosen, ClusterConfig, GroupDef, Guard, Media, Problem, Weight, Where
+from hbcore.engine import serial
+from hbcore.engine.config import (
+    Chosen,
+    ClusterConfig,
+    GroupDef,
+    Guard,
+    Link,
+    Media,
+    Problem,
+    Timing,
+    Weight,
+    Where,
+)
 from hbcore.formats import timing, weights
 from hbcore.formats.ha_cf import HaCf
 from hbcore.formats.haresources import GroupLine, written
 from hbcore.formats.hbcore_yaml import HbcoreYaml, Tag
 from hbcore.formats.text import Findings, nearest
+from hbcore.formats.values import spell
 
 NODES = 2  # classic mode
 FILES = ("ha.cf", "haresources", "hbcore.yaml")
@@ -57,6 +70,9 @@ def assemble(
     tags = _tags(texts, yaml)
     groups = tuple(_group(g, nodes, tags.get(g.name), files) for g in texts.groups)
     groups = _guarded(groups, texts, tags, yaml)
+    doubtful = ha.failed or yaml.failed or texts.ha_cf_failed or texts.haresources_failed
+    if not doubtful:  # else times or groups are not those meant
+        _serial(texts.ha_cf.links, len(groups), times, ha)
     problems = (*ha.close(), *res.close(), *yaml.close())
     if ha.failed or res.failed or yaml.failed or len(nodes) != NODES:
         return None, problems
@@ -102,6 +118,19 @@ def _pings(ha: HaCf, found: Findings) -> None:
     for ping in ha.pings:
         if ping.word in peers:
             found.error(ping.line, "ping-is-peer", word=ping.word, other=peers[ping.word])
+
+
+def _serial(links: Sequence[Link], groups: int, times: Timing, found: Findings) -> None:
+    """A serial line alone can keep the cluster whole, or it is refused: a peer heard one-way now and then is worse."""
+    for link in links:
+        if link.media is not Media.SERIAL or serial.carries(times, groups, link.baud):
+            continue
+        least, faster = serial.least_timing(times, groups, link.baud), serial.least_baud(times, groups)
+        found.error(
+            link.where.line, "serial-slow" if faster else "serial-slow-only", device=link.device, baud=link.baud,
+            groups=groups, keepalive=spell(times.keepalive_ns), deadtime=spell(times.deadtime_ns),
+            longer=spell(least.keepalive_ns), later=spell(least.deadtime_ns), faster=faster,
+        )  # fmt: skip
 
 
 def _owners(groups: Sequence[GroupLine], nodes: Sequence[str], found: Findings) -> None:

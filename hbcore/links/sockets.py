@@ -23,6 +23,7 @@ SO_TIMESTAMPNS = 64  # the variant of two 64-bit numbers on every word length, L
 IP_PKTINFO = 8
 IP_MULTICAST_ALL = 49
 IP_UNICAST_IF = 50
+CHECK_NS = 250_000_000  # how often a lost device is looked for, while beats are sent
 TC_PRIO_INTERACTIVE = 6  # linux/pkt_sched.h: ahead of bulk traffic in the device's queue; 7 would take a right
 
 _SIOCGIFCONF = 0x8912  # linux/sockios.h

@@ -12,13 +12,14 @@ import math
 import select
 import socket
 import struct
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from hbcore.engine.beat import MAX_BYTES
-from hbcore.engine.config import MS, Link, Media, Timing
+from hbcore.engine.config import Link, Media, Timing
+from hbcore.links.health import Datagram, Health
 from hbcore.links.sockets import (
     ANCILLARY,
+    CHECK_NS,
     IP_MULTICAST_ALL,
     IP_PKTINFO,
     IP_UNICAST_IF,
@@ -33,7 +34,6 @@ from hbcore.links.sockets import (
     stamp,
 )
 
-CHECK_NS = 250 * MS  # how often a lost device is looked for, while beats are sent
 BATCH = 64  # datagrams read from one socket before the others have their turn
 BUFFER_DEADTIMES = 4  # a receive buffer holds the beats of so many deadtimes...
 BUFFER_LEAST = 1 << 20  # ...and never less than this: after a long stall the newest beats are those that found no room
@@ -46,34 +46,6 @@ _SEND_CODES = {
     errno.EHOSTUNREACH: "link-unreachable",
     errno.ENETDOWN: "link-unreachable",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Datagram:
-    """`at_ns`: when the kernel received it, CLOCK_BOOTTIME. `data` is cut at MAX_BYTES + 1, which is oversized."""
-
-    link: str
-    data: bytes
-    at_ns: int
-    source: str
-
-
-@dataclass(slots=True)
-class Health:
-    """How one link fares; counters only grow. `trouble` and `details` are for `words.say`, "" while all is well.
-
-    `own`: a ucast line that names an address of this machine; nothing is sent there.
-    `stray`: datagrams not meant for this link. `dropped`: those the kernel had no room for (of the link's socket).
-    """
-
-    sent: int = 0
-    unsent: int = 0
-    heard: int = 0
-    stray: int = 0
-    dropped: int = 0
-    own: bool = False
-    trouble: str = "link-closed"
-    details: Mapping[str, str] = field(default_factory=dict)
 
 
 class UdpLinks:

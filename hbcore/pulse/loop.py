@@ -25,9 +25,9 @@ from hbcore.engine.keys import Keyring
 from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Rebuild, Refresh, Renew, Send, Shut, TakeOff, Tell
 from hbcore.host import clock, pipe, realtime
+from hbcore.links.carriers import Carriers
 from hbcore.links.ping import Pinger
-from hbcore.links.udp import UdpLinks
-from hbcore.links.wire import Reject, decode, encode
+from hbcore.links.wire import Reject
 from hbcore.pulse.child import Child
 from hbcore.pulse.gates import Gates
 from hbcore.words import say
@@ -81,7 +81,7 @@ class Pulse:
             guard=self._gates.trouble,
         )
         self._born_ns = now
-        self._links = UdpLinks(config.links, config.timing, clock)
+        self._links = Carriers(config, clock)
         self._pinger = Pinger(clock)
         self._child = Child(_arguments(start))
         self._counts: Counter[str] = Counter()
@@ -174,12 +174,12 @@ class Pulse:
         """Everything queued, before anybody is judged; where more comes than can be read, nobody is judged."""
         begun = clock.now_ns()
         while True:
-            for datagram in self._links.drain(READ_AT_ONCE):
-                beat = decode(datagram.data, self._keys, self._start.config.cluster_id, len(self._nodes))
+            for received in self._links.drain(READ_AT_ONCE, self._keys):
+                beat = received.beat
                 if isinstance(beat, Reject):
                     self._counts[beat.value] += 1
                     continue
-                kind, tell = self._heart.hear(datagram.link, datagram.at_ns, beat)
+                kind, tell = self._heart.hear(received.link, received.at_ns, beat)
                 self._counts[kind.value] += 1
                 if tell is not None:
                     self._tell(tell)
@@ -230,7 +230,7 @@ class Pulse:
         for effect in effects:
             match effect:
                 case Send(beat):
-                    self._links.send(encode(beat, self._keys.signer))
+                    self._links.send(beat, self._keys.signer)
                 case AskPing(ping):
                     self._pinger.send(ping, clock.now_ns())
                 case Tell():

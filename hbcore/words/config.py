@@ -113,7 +113,13 @@ HA_CF = {
     "ucast-name": "the peer {word} is a name, and name service may be what fails: write the peer's address",
     "ucast-multicast": "{word} is a multicast group: write `mcast` for it, or the peer's own address",
     "ucast-port": "ucast has no port of its own: write `{write}`, and `udpport {word}` in a line above it",
-    "udpport-late": "udpport counts for the lines below it only, and ucast stands in line {ucast}: move it above that",
+    "udpport-late": "udpport counts for the lines below it only, and {medium} stands in line {other}: move it above "
+    "that",
+    "baud-late": "baud counts for the lines below it only, and {medium} stands in line {other}: move it above that",
+    "serial-slow": "at {baud} baud {device} cannot keep {groups} groups' lease with keepalive {keepalive} and deadtime "
+    "{deadtime}: write keepalive {longer} and deadtime {later}, or baud {faster} above",
+    "serial-slow-only": "at {baud} baud {device} cannot keep {groups} groups' lease with keepalive {keepalive} and "
+    "deadtime {deadtime}: write keepalive {longer} and deadtime {later}",
     "udpport-mcast": "udpport {port} says nothing about mcast, whose line names port {mcast} itself: write it there",
     "failback-legacy": "the legacy way of auto_failback is gone, on is what comes next to it and applies: write on or "
     "off",
@@ -125,8 +131,6 @@ HA_CF = {
     "go",
     "refused-bcast": "broadcast is not spoken by this version: write `mcast eth0 225.0.0.1 694 1 0` with your device, "
     "or `ucast` with the peer's address",
-    "refused-serial": "serial lines are not spoken by this version, and a missing path must not go unnoticed: write "
-    "mcast or ucast on a second network card",
     "refused-ipv6-link": "{option} is not spoken by this version: write mcast or ucast with IPv4",
     "refused-media": "{option} is not spoken by this version: write mcast or ucast",
     "refused-ping6": "ping6 comes in a later version: write `ping` with an IPv4 address",
@@ -150,14 +154,14 @@ IDLE = {
     "idle-apiauth": "apiauth has no effect: the control socket asks the kernel who you are (root, and group haclient)",
     "idle-apphbd": "use_apphbd has no effect: hbcored watches its own processes",
     "idle-badpack": "log_badpack has no effect: every datagram is counted by class, see `hbctl status`",
-    "idle-baud": "baud has no effect: there is no serial line in this version",
+    "idle-baud": "baud has no effect: no serial line is named",
     "idle-compression": "{option} has no effect: a heartbeat fits into one packet uncompressed",
     "idle-coredumps": "{option} has no effect: the system decides on core dumps",
     "idle-crm": "{option} has no effect: it belongs to Pacemaker, groups come from haresources",
     "idle-debug": "debug has no effect: events are always kept, see `hbctl events`",
     "idle-env": "env has no effect: scripts get heartbeat's own variables only, set yours in the script",
     "idle-generation": "hbgenmethod has no effect: the generation is kept in a file and never falls behind the clock",
-    "idle-hopfudge": "hopfudge has no effect: there is no serial ring in this version",
+    "idle-hopfudge": "hopfudge has no effect: a serial line joins two nodes, nothing is passed on",
     "idle-logd": "{option} has no effect: hbcored writes its log itself, without a log daemon",
     "idle-memreserve": "memreserve has no effect: memory is locked where the system lets us",
     "idle-msgfmt": "msgfmt has no effect: nodes of this version speak one format",
@@ -326,6 +330,9 @@ HERE = {
     "counting",
     "node-elsewhere": "this machine is {node}, none of the nodes, so its network was not looked at: name one with "
     "--node",
+    "serial-not-there": "this machine has no {device} now, no heartbeat passes there until it comes: look at `dmesg`",
+    "serial-no-line": "{device} is no serial line: write one such as /dev/ttyS0 or /dev/ttyUSB0",
+    "serial-no-right": "{device} may not be read and written by this user: run hbcored as root or in the group dialout",
     "device-missing": "this machine has no device {device}: write one of {devices}",
     "vip-device-missing": "this machine has no device {device} for {ip}: write one of {devices}",
     "vip-no-subnet": "no subnet of this machine holds {ip} now, so it could not be added: write ADDRESS/MASK/DEVICE",

@@ -276,3 +276,18 @@ def test_the_real_kernel_agrees() -> None:
     devices = {name for _, name in socket.if_nameindex()}
     assert set(own_devices()) == devices
     assert {device for _, device in own_subnets()} <= devices
+
+
+@pytest.mark.parametrize(
+    ("device", "code", "severity"),
+    [
+        ("/etc/hostname", "serial-no-line", Severity.ERROR),
+        ("/dev/tty-of-nobody", "serial-not-there", Severity.WARNING),
+        ("/dev/null", None, None),  # whether it is a terminal only opening it would tell
+    ],
+)
+def test_serial_lines_are_looked_at(tmp_path: Path, device: str, code: str | None, severity: Severity | None) -> None:
+    text = BASE["ha.cf"].replace("eth0", "lo") + f"baud 115200\nserial {device}\n"
+    directory = write(tmp_path / "ha.d", BASE | {"ha.cf": text, "haresources": "node1 192.168.100.100/24/lo httpd\n"})
+    found = [(p.code, p.severity, p.where.line) for p in examine(directory, "node1").problems if "serial" in p.code]
+    assert found == ([] if code is None else [(code, severity, 11)])
