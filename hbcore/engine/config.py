@@ -87,6 +87,9 @@ class Chosen:
 class Media(StrEnum):
     MCAST = "mcast"
     UCAST = "ucast"
+    BCAST = "bcast"
+    MCAST6 = "mcast6"
+    UCAST6 = "ucast6"
     SERIAL = "serial"
 
 
@@ -94,8 +97,9 @@ class Media(StrEnum):
 class Link:
     """One path for beats. `name` is unique, e.g. "eth0" or "eth0.2" for a second one on eth0.
 
-    MCAST: `target` is the group, `ttl` and `loop` apply. UCAST: `target` is the peer's address;
-    a ucast line naming one of my own addresses is harmless (ha.cf may be the same on all nodes).
+    MCAST, MCAST6: `target` is the group, `ttl` and `loop` apply. UCAST, UCAST6: `target` is the peer's address;
+    a ucast line naming one of my own addresses is harmless (ha.cf may be the same on all nodes). BCAST: to the
+    broadcast address of the device, `target` is empty.
     SERIAL: `device` is a path, `baud` its speed; the other fields are empty.
     """
 
@@ -113,6 +117,16 @@ class Link:
     def on_network(self) -> bool:
         """`device` is a network device."""
         return self.media is not Media.SERIAL
+
+    @property
+    def to_peer(self) -> bool:
+        """`target` is one machine's address."""
+        return self.media in (Media.UCAST, Media.UCAST6)
+
+    @property
+    def to_group(self) -> bool:
+        """`target` is a multicast group."""
+        return self.media in (Media.MCAST, Media.MCAST6)
 
 
 @dataclass(frozen=True, slots=True)

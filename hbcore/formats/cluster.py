@@ -114,7 +114,7 @@ def _nodes(texts: Texts, me: str | None, found: Findings) -> None:
 
 
 def _pings(ha: HaCf, found: Findings) -> None:
-    peers = {link.target: link.where.line for link in ha.links if link.media is Media.UCAST}
+    peers = {link.target: link.where.line for link in ha.links if link.to_peer}
     for ping in ha.pings:
         if ping.word in peers:
             found.error(ping.line, "ping-is-peer", word=ping.word, other=peers[ping.word])
@@ -155,7 +155,7 @@ def _owners(groups: Sequence[GroupLine], nodes: Sequence[str], found: Findings) 
 def _addresses(texts: Texts, found: Findings) -> None:
     """A virtual address belongs to one resource, and to nothing that must answer from one fixed machine."""
     pings = {p.word: p.line for p in texts.ha_cf.pings}
-    peers = {link.target: link.where.line for link in texts.ha_cf.links if link.media is Media.UCAST}
+    peers = {link.target: link.where.line for link in texts.ha_cf.links if link.to_peer}
     seen: dict[str, int] = {}
     for group in texts.groups:
         for resource, line in zip(group.resources, group.places, strict=True):

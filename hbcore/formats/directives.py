@@ -18,7 +18,8 @@ TIMES = ("keepalive", "warntime", "deadtime", "initdead", "deadping")
 HONOURED = frozenset(
     {
         *TIMES,
-        "node", "ping", "mcast", "ucast", "serial", "udpport", "baud", "auto_failback", "cluster",
+        "node", "ping", "auto_failback", "cluster",
+        "mcast", "mcast6", "ucast", "ucast6", "bcast", "udp", "serial", "udpport", "baud",
         "logfile", "debugfile", "logfacility", "autojoin", "crm", "pacemaker", "respawn",
     }
 )  # fmt: skip
@@ -92,10 +93,6 @@ IDLE: dict[str, Idle] = {
 }
 
 REFUSED: dict[str, str] = {
-    "bcast": "refused-bcast",
-    "udp": "refused-bcast",
-    "mcast6": "refused-ipv6-link",
-    "ucast6": "refused-ipv6-link",
     "ping6": "refused-ping6",
     "ping_group": "refused-ping-group",
     "hbaping": "refused-hbaping",

@@ -1,4 +1,4 @@
-"""The ways for heartbeats in ha.cf: `mcast`, `ucast`, `serial`, and `udpport` and `baud` for those below them.
+"""The ways for heartbeats in ha.cf: multicast, unicast, broadcast, serial; `udpport` and `baud` for those below.
 
 Owns the reading of those lines. Invariant: as ha_cf.py's; two links are never the same path. Must not know other words
 of ha.cf, files on disk, nor sentences.
@@ -7,6 +7,7 @@ of ha.cf, files on disk, nor sentences.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address
 
 from hbcore.engine.config import Link, Media, Where
 from hbcore.engine.serial import BAUDS, DEFAULT_BAUD
@@ -18,16 +19,22 @@ MAX_LINKS = 16
 DEFAULT_PORT = 694  # ha-cluster/udp
 MCAST_WORDS = ("device", "group", "port", "ttl", "loop")
 MCAST_EXAMPLE = ("eth0", "225.0.0.1", "694", "1", "0")
+MCAST6_EXAMPLE = ("eth0", "ff05::694", "694", "1", "0")
+SCOPES6 = (2, 4, 5, 8)  # heartbeat's: link, administration, site, organisation
 MAX_TTL = 4  # heartbeat refuses more, whatever its manual says
 EXAMPLES = {
     "mcast": "mcast " + " ".join(MCAST_EXAMPLE),
+    "mcast6": "mcast6 " + " ".join(MCAST6_EXAMPLE),
     "ucast": "ucast eth0 192.168.1.2",
+    "ucast6": "ucast6 eth0 fd00::2",
+    "bcast": "bcast eth0",
+    "udp": "bcast eth0",
     "serial": "serial /dev/ttyS0",
     "udpport": "udpport 694",
     "baud": f"baud {DEFAULT_BAUD}",
 }
 # What counts for the lines below it only, and which those are.
-ABOVE = {"udpport": (Media.UCAST,), "baud": (Media.SERIAL,)}
+ABOVE = {"udpport": (Media.UCAST, Media.BCAST, Media.UCAST6), "baud": (Media.SERIAL,)}
 
 
 class Reading:
@@ -39,7 +46,11 @@ class Reading:
         self._set: dict[str, tuple[int, int]] = {}  # udpport, baud -> value, line
         self.handlers: dict[str, Callable[[int, str, list[str]], None]] = {
             "mcast": self._mcast,
+            "mcast6": self._mcast,
             "ucast": self._ucast,
+            "ucast6": self._ucast,
+            "bcast": self._bcast,
+            "udp": self._bcast,
             "serial": self._serial,
             "udpport": self._above,
             "baud": self._above,
@@ -49,7 +60,7 @@ class Reading:
         """What can be told only when all lines were read."""
         if "udpport" in self._set and not self._below("udpport"):
             port, line = self._set["udpport"]
-            if other := [o for o in self.links if o.media is Media.MCAST and o.port != port]:
+            if other := [o for o in self.links if o.to_group and o.port != port]:
                 self._found.warning(line, "udpport-mcast", port=port, mcast=other[0].port)
         if "baud" in self._set and not self._below("baud"):
             self._found.note(self._set["baud"][1], "idle-baud")
@@ -57,29 +68,44 @@ class Reading:
     # -- lines ---------------------------------------------------------------------------------------------------
 
     def _mcast(self, line: int, option: str, words: list[str]) -> None:
-        if not self._whole(line, option, words, MCAST_WORDS, MCAST_EXAMPLE):
+        six = option == "mcast6"
+        if not self._whole(line, option, words, MCAST_WORDS, MCAST6_EXAMPLE if six else MCAST_EXAMPLE):
             return
         device = self._read(line, option, words[0], values.device)
-        group = device and self._read(line, option, words[1], _group)
-        port = group and self._read(line, "the port of mcast", words[2], lambda w: values.whole(w, 1, 65535))
-        ttl = port and self._read(line, "the ttl of mcast", words[3], lambda w: values.whole(w, 1, MAX_TTL))
-        loop = ttl and self._read(line, "loop of mcast", words[4], lambda w: values.whole(w, 0, 1))
+        group = device and self._read(line, option, words[1], _group6 if six else _group)
+        port = group and self._read(line, f"the port of {option}", words[2], lambda w: values.whole(w, 1, 65535))
+        ttl = port and self._read(line, f"the ttl of {option}", words[3], lambda w: values.whole(w, 1, MAX_TTL))
+        loop = ttl and self._read(line, f"loop of {option}", words[4], lambda w: values.whole(w, 0, 1))
         if loop is None or not isinstance(port, int) or not isinstance(ttl, int):
             return
         if str(group).startswith("224.0.0."):
             self._found.warning(line, "mcast-reserved", group=str(group))
-        self._link(line, Media.MCAST, str(device), str(group), port, ttl, loop == 1)
+        self._link(line, Media(option), str(device), str(group), port, ttl, loop == 1)
 
     def _ucast(self, line: int, option: str, words: list[str]) -> None:
         if len(words) == 3 and words[2].isdigit():
-            self._found.error(line, "ucast-port", word=words[2], write=" ".join(["ucast", *words[:2]]))
+            write = " ".join([option, *words[:2]])
+            self._found.error(line, "ucast-port", option=option, word=words[2], write=write)
             return
-        if not self._whole(line, option, words, ("device", "address of the peer"), ("eth0", "192.168.1.2")):
+        example = EXAMPLES[option].split()[1:]
+        if not self._whole(line, option, words, ("device", "address of the peer"), example):
             return
         device = self._read(line, option, words[0], values.device)
-        peer = device and self._read(line, option, words[1], _peer)
+        read = _peer if option == "ucast" else lambda word: _peer6(word, str(device))
+        peer = device and self._read(line, option, words[1], read)
         if peer is not None:
-            self._link(line, Media.UCAST, str(device), str(peer), self._given("udpport", DEFAULT_PORT))
+            self._link(line, Media(option), str(device), str(peer), self._given("udpport", DEFAULT_PORT))
+
+    def _bcast(self, line: int, option: str, words: list[str]) -> None:
+        if option == "udp":
+            self._found.warning(line, "udp-old", write=" ".join(["bcast", *words]))
+        for word in options(words):
+            if not isinstance(values.ipv4(word), Fault):
+                self._found.error(line, "media-device", option=option, word=word, write="bcast eth0")
+                return
+            if (device := self._read(line, option, word, values.device)) is None:
+                return
+            self._link(line, Media.BCAST, str(device), "", self._given("udpport", DEFAULT_PORT))
 
     def _serial(self, line: int, option: str, words: list[str]) -> None:
         for word in options(words):
@@ -117,7 +143,7 @@ class Reading:
         """Are all the words of a medium there? heartbeat separates them by blanks only."""
         if "," in "".join(words):
             self._found.error(line, "media-comma", option=option, write=" ".join([option, *options(words)]))
-        elif not isinstance(values.ipv4(words[0]), Fault):
+        elif values.is_ipv6(words[0]) or not isinstance(values.ipv4(words[0]), Fault):
             self._found.error(
                 line, "media-device", option=option, word=words[0], write=" ".join([option, "eth0", *words])
             )
@@ -177,13 +203,46 @@ def _peer(word: str) -> str | Fault:
         return values.fault("ucast-name", word=word)
     if isinstance(address, Fault) and address.code == "ipv4-multicast":
         return values.fault("ucast-multicast", word=word)
+    if isinstance(address, Fault) and address.code == "ipv6-not-yet":
+        return values.fault("ucast-six", word=word)
+    return address
+
+
+def _peer6(word: str, device: str) -> str | Fault:
+    """The address without its scope, which can only be the device."""
+    bare, percent, scope = word.partition("%")
+    if percent and scope != device:
+        return values.fault("ucast6-scope", word=word, write=f"{bare}%{device}", device=device)
+    address = values.host_ipv6(bare)
+    if isinstance(address, Fault) and not isinstance(values.ipv4(bare), Fault):
+        return values.fault("ucast6-four", word=word)
+    if isinstance(address, Fault) and address.code == "ipv4-multicast":
+        return values.fault("ucast6-multicast", word=word)
+    if isinstance(address, Fault) and address.code == "ipv6-bad" and ":" not in bare:
+        return values.fault("ucast-name", word=word)
     return address
 
 
 def _group(word: str) -> str | Fault:
     address = values.ipv4(word)
     if isinstance(address, Fault):
-        return address
+        return values.fault("mcast-six", word=word) if address.code == "ipv6-not-yet" else address
     if not 224 <= int(address.partition(".")[0]) <= 239:
         return values.fault("mcast-group", word=word)
     return address
+
+
+def _group6(word: str) -> str | Fault:
+    """heartbeat's rule: a permanent or transient group, of a scope that is more than this machine and less than the
+    world.
+    """
+    try:
+        group = IPv6Address(word)
+    except ValueError:
+        return values.fault("mcast6-group", word=word)
+    flags, scope = group.packed[1] >> 4, group.packed[1] & 15
+    if group.packed[0] != 0xFF or flags > 1 or not any(group.packed[2:]):
+        return values.fault("mcast6-group", word=word)
+    if scope not in SCOPES6:
+        return values.fault("mcast6-scope", word=word, write=IPv6Address(b"\xff" + bytes([5]) + group.packed[2:]))
+    return str(group)

@@ -112,7 +112,16 @@ HA_CF = {
     "mcast-reserved": "{group} is in 224.0.0.0/24, which routers and other daemons use: better write 225.0.0.1",
     "ucast-name": "the peer {word} is a name, and name service may be what fails: write the peer's address",
     "ucast-multicast": "{word} is a multicast group: write `mcast` for it, or the peer's own address",
-    "ucast-port": "ucast has no port of its own: write `{write}`, and `udpport {word}` in a line above it",
+    "mcast-six": "{word} is a group of IPv6: write mcast6 instead of mcast",
+    "mcast6-group": "{word} is no multicast group of IPv6: write one of ff02::/16, ff04::/16, ff05::/16 or ff08::/16, "
+    "such as ff05::694",
+    "mcast6-scope": "the scope of {word} is not one that heartbeats can have (2, 4, 5 or 8): write for example {write}",
+    "ucast-six": "{word} is IPv6: write ucast6 instead of ucast",
+    "ucast6-scope": "the scope of {word} is not the device {device} that the line names: write {write}",
+    "ucast6-four": "{word} is an IPv4 address: write ucast instead of ucast6",
+    "ucast6-multicast": "{word} is a multicast group: write `mcast6` for it, or the peer's own address",
+    "udp-old": "udp is the old name of bcast and means the same: write `{write}`",
+    "ucast-port": "{option} has no port of its own: write `{write}`, and `udpport {word}` in a line above it",
     "udpport-late": "udpport counts for the lines below it only, and {medium} stands in line {other}: move it above "
     "that",
     "baud-late": "baud counts for the lines below it only, and {medium} stands in line {other}: move it above that",
@@ -129,9 +138,6 @@ HA_CF = {
     "respawn-built-in": "{program} is built in, `ping` is all it needs: the line has no effect and can go",
     "respawn-unneeded": "{program} was a part of the old heartbeat and is not needed: the line has no effect and can "
     "go",
-    "refused-bcast": "broadcast is not spoken by this version: write `mcast eth0 225.0.0.1 694 1 0` with your device, "
-    "or `ucast` with the peer's address",
-    "refused-ipv6-link": "{option} is not spoken by this version: write mcast or ucast with IPv4",
     "refused-media": "{option} is not spoken by this version: write mcast or ucast",
     "refused-ping6": "ping6 comes in a later version: write `ping` with an IPv4 address",
     "refused-ping-group": "ping_group comes in a later version: write one `ping` line with the addresses",

@@ -8,6 +8,7 @@ SENTENCES: dict[str, str] = {
     "link-open-failed": "port {port} on {device} cannot be opened: {error}",
     "link-unreachable": "no way from {device} to {target}: {error}; is {device} up, and has it an address?",
     "link-send-failed": "sending from {device} to {target} failed: {error}; does a firewall forbid it?",
+    "link-no-broadcast": "{device} has no IPv4 address, so there is no broadcast on it",
     "serial-missing": "there is no {device}: is the adapter plugged in, has the machine that port?",
     "serial-denied": "{device} cannot be opened: {error}; run hbcored as root or in the group dialout",
     "serial-busy": "{device} is taken by another program: {error}; does a getty or a modem manager have it?",
