@@ -162,9 +162,9 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
         elif link.device not in devices:
             ha.error(link.where.line, "device-missing", device=link.device, devices=", ".join(devices))
     own = own_addresses(proc)
-    for ping in config.pings:
-        if ping in own:
-            ha.error(0, "ping-is-own", word=ping)
+    for ip in dict.fromkeys(ip.partition("%")[0] for ping in config.pings for ip in config.asked(ping)):
+        if ip in own:
+            ha.error(0, "ping-is-own", word=ip)
     subnets = own_subnets(proc)
     for group in config.groups:
         for address in group.addresses:
@@ -229,7 +229,7 @@ def own_devices(proc: Path = PROC) -> list[str]:
 
 
 def own_addresses(proc: Path = PROC) -> set[str]:
-    """This host's IPv4 addresses as the kernel's local table has them; empty where it cannot be read."""
+    """This host's addresses as the kernel's tables have them; empty where they cannot be read."""
     own: set[str] = set()
     last = ""
     for line in _read(proc / "net" / "fib_trie").splitlines():
@@ -238,6 +238,8 @@ def own_addresses(proc: Path = PROC) -> set[str]:
             last = words[1]
         elif "LOCAL" in words and "/32" in words:
             own.add(last)
+    for line in _read(proc / "net" / "if_inet6").splitlines():
+        own.add(str(IPv6Address(bytes.fromhex(line.partition(" ")[0]))))
     return own
 
 

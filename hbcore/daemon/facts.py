@@ -82,10 +82,19 @@ def _devices(config: ClusterConfig) -> list[str]:
 def _control(config: ClusterConfig, place: Resolved, own: list[HostAddress]) -> str:
     """safety.md 1: a ping node on the network of the VIP, else its gateway, else nothing.
 
-    Ping nodes are asked over IPv4 only. So for an address of IPv6 it is one in the IPv4 subnets of the same interface:
-    whoever answers there proves the same card, cable and switch.
+    For an address of IPv6 it may be one in any subnet of the same interface, of IPv4 too: whoever answers there proves
+    the same card, cable and switch. Of a ping group all must be on that network, since any of them speaks for it.
     """
-    subnets = [a.network for a in own if not is_ipv6(a.ip)] if is_ipv6(place.ip) else [network(place.ip, place.prefix)]
+    subnets = [network(place.ip, place.prefix)]
+    if is_ipv6(place.ip):
+        subnets += [a.network for a in own]
+
+    def near(ip: str) -> bool:
+        bare, scoped, device = ip.partition("%")
+        if scoped:
+            return is_ipv6(place.ip) and device == place.device
+        return any(ip_address(bare) in subnet for subnet in subnets)
+
     gateway = host_address.gateway(place.device)
     known = [*config.pings, *([gateway] if gateway else [])]
-    return next((name for name in known if any(ip_address(name) in subnet for subnet in subnets)), "")
+    return next((name for name in known if all(near(ip) for ip in config.asked(name))), "")

@@ -204,8 +204,16 @@ class GroupDef:
 
 
 @dataclass(frozen=True, slots=True)
+class PingGroup:
+    """Machines that are asked as one: it is up while any of them answers."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """One node's whole configuration, minus the keys (see links.keys)."""
+    """One node's whole configuration, minus the keys (see links.keys). `pings`: addresses, and names of groups."""
 
     cluster: str
     nodes: tuple[str, ...]
@@ -219,6 +227,11 @@ class ClusterConfig:
     logfacility: str | None = None
     chosen: tuple[Chosen, ...] = ()
     origin: str = "ha.d"
+    ping_groups: tuple[PingGroup, ...] = ()
+
+    def asked(self, ping: str) -> tuple[str, ...]:
+        """The addresses behind one of `pings`, or that of a gateway."""
+        return next((group.members for group in self.ping_groups if group.name == ping), (ping,))
 
     @property
     def cluster_id(self) -> bytes:

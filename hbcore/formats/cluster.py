@@ -81,6 +81,7 @@ def assemble(
         nodes=nodes,
         links=texts.ha_cf.links,
         pings=tuple(p.word for p in texts.ha_cf.pings),
+        ping_groups=texts.ha_cf.ping_groups,
         groups=groups,
         timing=times,
         auto_failback=texts.ha_cf.auto_failback is not False,
@@ -115,7 +116,7 @@ def _nodes(texts: Texts, me: str | None, found: Findings) -> None:
 
 def _pings(ha: HaCf, found: Findings) -> None:
     peers = {link.target: link.where.line for link in ha.links if link.to_peer}
-    for ping in ha.pings:
+    for ping in ha.asked:
         if ping.word in peers:
             found.error(ping.line, "ping-is-peer", word=ping.word, other=peers[ping.word])
 
@@ -154,7 +155,7 @@ def _owners(groups: Sequence[GroupLine], nodes: Sequence[str], found: Findings) 
 
 def _addresses(texts: Texts, found: Findings) -> None:
     """A virtual address belongs to one resource, and to nothing that must answer from one fixed machine."""
-    pings = {p.word: p.line for p in texts.ha_cf.pings}
+    pings = {p.word: p.line for p in texts.ha_cf.asked}
     peers = {link.target: link.where.line for link in texts.ha_cf.links if link.to_peer}
     seen: dict[str, int] = {}
     for group in texts.groups:

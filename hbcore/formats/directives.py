@@ -18,7 +18,7 @@ TIMES = ("keepalive", "warntime", "deadtime", "initdead", "deadping")
 HONOURED = frozenset(
     {
         *TIMES,
-        "node", "ping", "auto_failback", "cluster",
+        "node", "ping", "ping6", "ping_group", "auto_failback", "cluster",
         "mcast", "mcast6", "ucast", "ucast6", "bcast", "udp", "serial", "udpport", "baud",
         "logfile", "debugfile", "logfacility", "autojoin", "crm", "pacemaker", "respawn",
     }
@@ -93,8 +93,6 @@ IDLE: dict[str, Idle] = {
 }
 
 REFUSED: dict[str, str] = {
-    "ping6": "refused-ping6",
-    "ping_group": "refused-ping-group",
     "hbaping": "refused-hbaping",
     "rds": "refused-media",
     "tipc": "refused-media",

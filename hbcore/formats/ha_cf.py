@@ -12,18 +12,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hbcore.engine.config import Link, Problem
-from hbcore.formats import directives, media, values
+from hbcore.engine.config import Link, PingGroup, Problem
+from hbcore.formats import directives, media, pings, values
 from hbcore.formats.media import options
-from hbcore.formats.text import Findings, Line, lines, nearest
+from hbcore.formats.text import Findings, Line, Placed, lines, nearest
 from hbcore.formats.values import Fault
 
-MAX_PINGS = 16
 DEFAULT_CLUSTER = "linux-ha"  # heartbeat's own
 EXAMPLES = {
     **media.EXAMPLES,
+    **pings.EXAMPLES,
     "node": "node node1 node2",
-    "ping": "ping 192.168.1.254",
     "logfile": "logfile /var/log/ha-log",
     "debugfile": "debugfile /var/log/ha-debug",
     "logfacility": "logfacility local0",
@@ -38,26 +37,25 @@ EXAMPLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A word and the line it stands in."""
-
-    word: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
 class HaCf:
     """What one ha.cf says; None and absent keys: it says nothing. `times`: option -> (nanoseconds, line)."""
 
     nodes: tuple[Placed, ...] = ()
     links: tuple[Link, ...] = ()
     pings: tuple[Placed, ...] = ()
+    ping_groups: tuple[PingGroup, ...] = ()
     times: dict[str, tuple[int, int]] = field(default_factory=dict)
     auto_failback: bool | None = None
     cluster: str = DEFAULT_CLUSTER
     logfile: str | None = None
     debugfile: str | None = None
     logfacility: str | None = None
+
+    @property
+    def asked(self) -> list[Placed]:
+        """Every machine that is pinged, alone or in a group."""
+        members = {group.name: group.members for group in self.ping_groups}
+        return [Placed(word, ping.line) for ping in self.pings for word in members.get(ping.word, (ping.word,))]
 
 
 def parse(text: str, file: str = "ha.cf") -> tuple[HaCf, tuple[Problem, ...]]:
@@ -76,8 +74,8 @@ class _Reader:
     def __init__(self, found: Findings) -> None:
         self.found = found
         self.nodes: list[Placed] = []
-        self.pings: list[Placed] = []
         self.media = media.Reading(found)
+        self.pings = pings.Reading(found, self.nodes)
         self.times: dict[str, tuple[int, int]] = {}
         self.single: dict[str, object] = {}
         self.first: dict[str, int] = {}  # line in which a directive that counts once was first given
@@ -86,10 +84,10 @@ class _Reader:
             **dict.fromkeys(("auto_failback", "cluster", "logfile", "debugfile", "logfacility"), self.one),
             **dict.fromkeys(("crm", "pacemaker"), self.crm),
             "node": self.node,
-            "ping": self.ping,
             "autojoin": self.autojoin,
             "respawn": self.respawn,
             **self.media.handlers,
+            **self.pings.handlers,
         }
 
     def result(self) -> HaCf:
@@ -103,7 +101,8 @@ class _Reader:
         return HaCf(
             nodes=tuple(self.nodes),
             links=tuple(self.media.links),
-            pings=tuple(self.pings),
+            pings=tuple(self.pings.pings),
+            ping_groups=tuple(self.pings.groups),
             times=self.times,
             auto_failback=None if "auto_failback" not in said else bool(said["auto_failback"]),
             cluster=str(said.get("cluster", DEFAULT_CLUSTER)),
@@ -176,22 +175,6 @@ class _Reader:
                 self.found.error(line, "node-twice", node=name, other=other.line)
                 return
             self.nodes.append(Placed(str(name), line))
-
-    def ping(self, line: int, option: str, words: list[str]) -> None:
-        for word in options(words):
-            if word.lower() in [n.word for n in self.nodes]:
-                self.found.error(line, "ping-is-node", word=word)
-                return
-            address = self._read(line, option, word, _reference)
-            if address is None:
-                return
-            if other := next((p for p in self.pings if p.word == address), None):
-                self.found.warning(line, "ping-twice", word=word, other=other.line)
-            elif len(self.pings) >= MAX_PINGS:
-                self.found.error(line, "ping-many", limit=MAX_PINGS)
-                return
-            else:
-                self.pings.append(Placed(str(address), line))
 
     def autojoin(self, line: int, option: str, words: list[str]) -> None:
         choice = self._only(line, option, options(words), lambda w: w.lower())
@@ -281,10 +264,3 @@ def _facility(word: str) -> str | Fault:
 
 def _cluster(word: str) -> str | Fault:
     return word if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", word) else values.fault("cluster-bad", word=word)
-
-
-def _reference(word: str) -> str | Fault:
-    address = values.host_ipv4(word)
-    if isinstance(address, Fault) and address.code == "ipv4-bad":
-        return values.fault("ping-name", word=word)
-    return address

@@ -28,6 +28,14 @@ PLAIN = str.maketrans(
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A word and the line it stands in."""
+
+    word: str
+    line: int
+
+
 @dataclass(slots=True)
 class Findings:
     """Problems of one file, in the order found; bounded."""

@@ -26,7 +26,7 @@ from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Rebuild, Refresh, Renew, Send, Shut, TakeOff, Tell
 from hbcore.host import clock, pipe, realtime
 from hbcore.links.carriers import Carriers
-from hbcore.links.ping import Pinger
+from hbcore.links.ping import Pingers
 from hbcore.links.wire import Reject
 from hbcore.pulse.child import Child
 from hbcore.pulse.gates import Gates
@@ -82,7 +82,8 @@ class Pulse:
         )
         self._born_ns = now
         self._links = Carriers(config, clock)
-        self._pinger = Pinger(clock)
+        six = any(":" in ip for name in config.pings for ip in config.asked(name))
+        self._pinger = Pingers({group.name: group.members for group in config.ping_groups}, clock, six=six)
         self._child = Child(_arguments(start))
         self._counts: Counter[str] = Counter()
         self._poll = select.poll()

@@ -101,6 +101,14 @@ HA_CF = {
     "ping-is-own": "the ping node {word} is this machine, which always answers itself: write the router's address",
     "ping-name": "the ping node {word} is a name, and name service may be what fails: write its address",
     "ping-twice": "{word} already stands in line {other}: a second line adds nothing",
+    "ping-six": "{word} is an IPv6 address: write ping6 instead of ping",
+    "ping6-four": "{word} is an IPv4 address: write ping instead of ping6",
+    "ping6-scope": "{word} names a device, which only addresses of fe80::/10 need: write {write}",
+    "ping6-no-scope": "{word} exists on every network anew, so it needs its device: write {write}",
+    "ping-group-short": "ping_group has a name first, then the addresses, here {word} is all or stands first: write "
+    "for example `{write}`",
+    "ping-group-name": "{word} is no name for a ping group: use letters, digits, dots and dashes, at most {limit}",
+    "ping-group-twice": "{word} was already named in line {other}: give this group another name",
     "ping-many": "more than {limit} ping nodes: keep the few that matter, such as the router",
     "media-comma": "the words of {option} are separated by blanks, not commas: write `{write}`",
     "media-device": "{option} begins with the device, not with the address {word}: write `{write}`",
@@ -139,8 +147,6 @@ HA_CF = {
     "respawn-unneeded": "{program} was a part of the old heartbeat and is not needed: the line has no effect and can "
     "go",
     "refused-media": "{option} is not spoken by this version: write mcast or ucast",
-    "refused-ping6": "ping6 comes in a later version: write `ping` with an IPv4 address",
-    "refused-ping-group": "ping_group comes in a later version: write one `ping` line with the addresses",
     "refused-hbaping": "hbaping (fibre channel) is not known to this version: write `ping` with the router's address",
     "refused-stonith": "fencing comes in a later version, and a cluster that believes in it without having it loses "
     "data: remove {option}, and fence by hand with `hbctl fence NODE --confirm-off`",

@@ -232,7 +232,7 @@ def test_this_machine_reads_as_the_kernel_has_it(tmp_path: Path) -> None:
         conf.mkdir(parents=True)
         (conf / "arp_ignore").write_text(value + "\n")
     assert own_devices(tmp_path) == ["eth0", "lo"]
-    assert own_addresses(tmp_path) == {"192.168.1.2"}
+    assert own_addresses(tmp_path) == {"192.168.1.2", "2001:db8::2", "2001:db8::99", "fe80::5054:ffff:fe00:1", "::1"}
     subnets = own_subnets(tmp_path)
     assert subnets == [
         (IPv6Network("2001:db8::/64"), "eth0"),
