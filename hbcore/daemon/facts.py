@@ -82,17 +82,16 @@ def _devices(config: ClusterConfig) -> list[str]:
 def _control(config: ClusterConfig, place: Resolved, own: list[HostAddress]) -> str:
     """safety.md 1: a ping node on the network of the VIP, else its gateway, else nothing.
 
-    For an address of IPv6 it may be one in any subnet of the same interface, of IPv4 too: whoever answers there proves
-    the same card, cable and switch. Of a ping group all must be on that network, since any of them speaks for it.
+    It may be one of the other family in a subnet of the same interface: whoever answers there proves the same card,
+    cable and switch. Of a ping group all must be there, since any of them speaks for it.
     """
-    subnets = [network(place.ip, place.prefix)]
-    if is_ipv6(place.ip):
-        subnets += [a.network for a in own]
+    six = is_ipv6(place.ip)
+    subnets = [network(place.ip, place.prefix), *(a.network for a in own if six or is_ipv6(a.ip))]
 
     def near(ip: str) -> bool:
         bare, scoped, device = ip.partition("%")
         if scoped:
-            return is_ipv6(place.ip) and device == place.device
+            return device == place.device
         return any(ip_address(bare) in subnet for subnet in subnets)
 
     gateway = host_address.gateway(place.device)

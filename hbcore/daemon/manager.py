@@ -25,6 +25,7 @@ from hbcore.daemon.backend import Backend
 from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.daemon.journal import Journal
 from hbcore.daemon.snapshot import Extra, snapshot
+from hbcore.daemon.verdicts import Verdicts
 from hbcore.engine import events
 from hbcore.engine.config import SECOND, GroupDef
 from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Probe, Prove, Run, Say, Stored
@@ -69,6 +70,8 @@ class Manager:
         )
         self._vips = [a for g in self._engine.world.groups.values() for d in g.definitions for a in d.addresses]
         self._addresses = Addresses(self._netlink, [a.ip for a in self._vips], gates=self._gates)
+        self._verdicts = Verdicts(config.links, self._netlink, self._addresses)
+        self._refused: dict[str, tuple[str, dict[str, str]]] = {}
         self._arp = ArpBook(self._addresses.is_present, self._step, silenced=self._gates.silenced)
         self._addresses.announcer = self._arp
         self._backend = Backend(self._engine, self._journal, self._status, self._carry_out)
@@ -139,12 +142,23 @@ class Manager:
         looked = self._loop.time()
         while True:
             await asyncio.sleep(PUBLISH_S)
+            await self._explain()
             self._publish(force=True)
             if self._loop.time() - looked >= FACTS_S:
                 looked = self._loop.time()
                 self._step(Wall(clock.unix_ns()))
                 await self._refresh()
                 self._runner.trim()
+
+    async def _explain(self) -> None:
+        """Why links are silent, where they are."""
+        world, now = self._engine.world, clock.now_ns()
+        states = {
+            name: path.state(now, world.config.timing, world.lease)
+            for name, path in world.peer.paths.items() if name not in self._extra.own
+        }  # fmt: skip
+        await self._verdicts.look(states, self._extra.troubles, self._refused)
+        self._extra.causes = self._verdicts.causes
 
     async def _refresh(self) -> None:
         """What the host says now; told on only where it changed."""
@@ -206,9 +220,9 @@ class Manager:
         told: list[events.Event] = []
         for message in self._pipe.drain():
             match message:
-                case pipe.Counts(datagrams, troubles, own, realtime):
+                case pipe.Counts(datagrams, troubles, own, realtime, refused):
                     self._extra.counters, self._extra.troubles, self._extra.own = datagrams, troubles, own
-                    self._extra.realtime = realtime
+                    self._extra.realtime, self._refused = realtime, refused
                 case pipe.Keys(keys):
                     self._hello = dataclasses.replace(self._hello, keys=keys)
                     self._extra.key_bits = keys.weakest_bits

@@ -201,6 +201,11 @@ def _open(data: bytes, keyring: Keyring, cluster: bytes) -> tuple[int, bytes] | 
     return (version, payload) if sender_cluster == cluster else Reject.FOREIGN_CLUSTER
 
 
+def speaks_for(data: bytes) -> bytes:
+    """The cluster that a datagram says it is of, true or not; b"" where it is too short to say so."""
+    return data[8 : _HEADER.size]
+
+
 # -- signatures --------------------------------------------------------------------------------------------------------
 
 DIGEST_LENGTH = {Method.CRC: 4, Method.MD5: 16, Method.SHA1: 20, Method.SHA256: 32}

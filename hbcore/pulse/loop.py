@@ -267,7 +267,7 @@ class Pulse:
         if self._child.pipe is not None:
             troubles = {name: (h.trouble, dict(h.details)) for name, h in self._links.health.items()}
             own = tuple(name for name, h in self._links.health.items() if h.own)
-            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, own, self._realtime))
+            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, own, self._realtime, self._links.refused))
 
     def _bye(self) -> None:
         """The last words again, in case a copy is lost."""
