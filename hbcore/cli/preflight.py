@@ -106,8 +106,8 @@ def _told(config: ClusterConfig) -> list[Problem]:
     ha = Findings("ha.cf")
     if not config.pings:
         ha.warning(0, "no-control")
-    if len({(link.device, link.media) for link in config.links}) == 1:
-        ha.note(0, "one-link", link=config.links[0].name)
+    if len(wires := {link.device for link in config.links}) == 1:
+        ha.note(0, "one-link", device=next(iter(wires)))
     if config.chosen:
         listed = ", ".join(f"{c.option} {c.ours} ({c.heartbeats})" for c in config.chosen)
         ha.note(0, "chosen", profile=config.chosen[0].profile, listed=listed)
@@ -161,11 +161,14 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
             _line(link, ha)
         elif link.device not in devices:
             ha.error(link.where.line, "device-missing", device=link.device, devices=", ".join(devices))
+    subnets = own_subnets(proc)
+    for link in config.links:
+        if link.to_peer and not _within_reach(link, subnets):
+            ha.warning(link.where.line, "ucast-no-subnet", device=link.device, target=link.target)
     own = own_addresses(proc)
     for ip in dict.fromkeys(ip.partition("%")[0] for ping in config.pings for ip in config.asked(ping)):
         if ip in own:
             ha.error(0, "ping-is-own", word=ip)
-    subnets = own_subnets(proc)
     for group in config.groups:
         for address in group.addresses:
             device = address.device or device_of(address.ip, subnets)
@@ -180,6 +183,13 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
             elif silent := _silent(device, arp_ignore(device, proc)):
                 res.warning(group.where.line, "arp-ignore", ip=address.ip, device=device, value=silent)
     return [*ha.close(), *res.close()]
+
+
+def _within_reach(link: Link, subnets: Subnets) -> bool:
+    """The peer is on the wire of this device. One that has no address yet may get any."""
+    here = [net for net, device in subnets if device == link.device and (net.version == 6) is (":" in link.target)]
+    target = ip_address(link.target)
+    return not here or target.is_link_local or any(target in net for net in here)
 
 
 def _line(link: Link, found: Findings) -> None:

@@ -87,7 +87,7 @@ VALUES = {
 HA_CF = {
     "unknown-directive": "ha.cf knows no {word}: see docs/ha.cf.md for what it knows, or begin the line with #",
     "unknown-directive-near": "ha.cf knows no {word}: the nearest is {near}",
-    "unknown-device-first": "the line begins with the device {word}: write mcast or ucast before it",
+    "unknown-device-first": "the line begins with the device {word}: write mcast, ucast or bcast before it",
     "no-node": "no node is named: write `node NAME1 NAME2` with what `uname -n` prints on each",
     "no-medium": "no way for heartbeats is named: write for example `mcast eth0 225.0.0.1 694 1 0`",
     "node-twice": "{node} was already named in line {other}: write the other node's name",
@@ -338,8 +338,10 @@ HERE = {
     "H6)",
     "no-control": "no ping node is named, so a node cannot tell its own cut wire from the peer's death: write `ping "
     "ADDRESS` with the router's (hole H3)",
-    "one-link": "{link} is the only path for heartbeats: a second mcast or ucast on another wire keeps one cut from "
+    "one-link": "{device} is the only wire for heartbeats: another device, or a serial line, keeps one cut from "
     "counting",
+    "ucast-no-subnet": "{target} is in no subnet of {device}, so nothing sent there arrives: write the device whose "
+    "subnet holds it",
     "node-elsewhere": "this machine is {node}, none of the nodes, so its network was not looked at: name one with "
     "--node",
     "serial-not-there": "this machine has no {device} now, no heartbeat passes there until it comes: look at `dmesg`",

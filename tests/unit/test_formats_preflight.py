@@ -189,6 +189,8 @@ def test_an_unusable_script_beside_the_files_is_told_everywhere(tmp_path: Path) 
 def test_one_path_is_noted_two_are_not(tmp_path: Path) -> None:
     directory = write(tmp_path / "ha.d", BASE)
     assert "one-link" in [p.code for p in examine(directory).problems]
+    (directory / "ha.cf").write_text(BASE["ha.cf"] + "bcast eth0\n")
+    assert "one-link" in [p.code for p in examine(directory).problems], "the same wire"
     (directory / "ha.cf").write_text(BASE["ha.cf"] + "mcast eth1 225.0.0.1 694 1 0\n")
     assert "one-link" not in [p.code for p in examine(directory).problems]
 
@@ -291,3 +293,28 @@ def test_serial_lines_are_looked_at(tmp_path: Path, device: str, code: str | Non
     directory = write(tmp_path / "ha.d", BASE | {"ha.cf": text, "haresources": "node1 192.168.100.100/24/lo httpd\n"})
     found = [(p.code, p.severity, p.where.line) for p in examine(directory, "node1").problems if "serial" in p.code]
     assert found == ([] if code is None else [(code, severity, 11)])
+
+
+@pytest.mark.parametrize(
+    ("line", "astray"),
+    [
+        ("ucast eth0 10.0.0.2", False),
+        ("ucast eth0 10.0.1.2", True),
+        ("ucast eth1 10.0.0.2", False),  # which has no address yet
+        ("ucast6 eth0 2001:db8::2", False),
+        ("ucast6 eth0 2001:db8:1::2", True),
+        ("ucast6 eth0 fe80::2", False),
+    ],
+)
+def test_a_peer_that_is_not_on_the_wire(tmp_path: Path, line: str, astray: bool) -> None:
+    proc = tmp_path / "proc"
+    (proc / "net").mkdir(parents=True)
+    devices = "".join(f"{name}: 0\n" for name in ("eth0", "eth1"))
+    (proc / "net" / "dev").write_text(f"Inter-|\n face |\n{devices}")
+    row = "eth0 0000000A 00000000 0001 0 0 0 00FFFFFF 0 0 0"
+    (proc / "net" / "route").write_text(f"Iface Destination Gateway Flags RefCnt Use Metric Mask\n{row}\n")
+    (proc / "net" / "if_inet6").write_text("20010db8000000000000000000000001 02 40 00 80     eth0\n")
+    text = BASE["ha.cf"] + line + "\n"
+    directory = write(tmp_path / "ha.d", BASE | {"ha.cf": text})
+    found = [p.where.line for p in examine(directory, "node1", proc=proc).problems if p.code == "ucast-no-subnet"]
+    assert found == ([10] if astray else [])
