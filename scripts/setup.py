@@ -32,7 +32,12 @@ ASIDE = POLICY.with_name("policy-rc.d.before-hbtui")
 OURS = "#!/bin/sh\n# hbtui's set-up: no service starts while its packages are installed\nexit 101\n"
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LEAKS = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")  # of someone else's Python
-UNITS = {"lighttpd": ("lighttpd",), "openssh-server": ("ssh",)}  # what a package would start at the next boot
+UNITS = {
+    "lighttpd": ("lighttpd",),
+    "openssh-server": ("ssh",),
+    "apache2": ("apache2", "apache-htcacheclean"),
+    "mariadb-server": ("mariadb",),
+}  # what a package would start at the next boot
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,10 @@ class Package:
     def present(self) -> bool:
         if self.program == "ensurepip":  # Debian splits it from python3; without it venv cannot put pip in
             return all(importlib.util.find_spec(module) for module in ("venv", "ensurepip"))
-        return any(shutil.which(program, path=SEARCH) for program in self.program.split("|"))
+        return any(
+            os.path.exists(program) if program.startswith("/") else shutil.which(program, path=SEARCH)
+            for program in self.program.split("|")
+        )
 
 
 def fail(sentence: str) -> NoReturn:

@@ -1,7 +1,8 @@
-"""Where a resource's script is: `resource.d/KIND` under the configuration directory, then `/etc/init.d/KIND`.
+"""What runs a resource on this machine: a script of `resource.d` or `/etc/init.d`, an OCF agent, a systemd unit.
 
-Owns the search as heartbeat does it (a regular, executable file), and what to offer where there is none: the service
-under its other usual names, else the nearest word, and a systemd unit of that name.
+Owns the search, for a plain word as heartbeat does it (`resource.d/KIND` under the configuration directory, then
+`/etc/init.d/KIND`; a regular, executable file), then the OCF agent that heartbeat's own script of that name stood for;
+and what to offer where there is nothing: the service under its other usual names, else the nearest word, and a unit.
 Invariant: only looks, never runs; every listing is bounded; a kind with a slash finds nothing.
 Must not know configuration files, nor sentences.
 """
@@ -9,14 +10,21 @@ Must not know configuration files, nor sentences.
 from __future__ import annotations
 
 import difflib
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hbcore.agents import ocf
+from hbcore.agents.places import fault_of, listing
+from hbcore.agents.verdict import Kind
+from hbcore.engine.config import Resource
+
 INIT_DIR = Path("/etc/init.d")
-UNIT_DIRS = (Path("/etc/systemd/system"), Path("/lib/systemd/system"), Path("/usr/lib/systemd/system"))
-MAX_LISTING = 2000
+UNIT_DIRS = tuple(  # systemd.unit(5), "Unit File Load Path"
+    Path(path)
+    for path in ("/etc/systemd/system", "/run/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system",
+                 "/usr/local/lib/systemd/system", "/run/systemd/generator.late")
+)  # fmt: skip
 # One service, many names: Red Hat's, Debian's, upstream's.
 ALIASES: tuple[tuple[str, ...], ...] = (
     ("httpd", "apache2", "apache"),
@@ -45,9 +53,9 @@ ALIASES: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Why there is no script to run. `code`: script-missing | script-not-executable | script-is-directory |
-    script-broken-link | script-not-regular; `path`: the file it is about ("" for script-missing); `near`: a usable
-    script under a name that may be meant, or ""; `unit`: a systemd unit that may be meant, or "".
+    """Why there is nothing to run. `code`: script-missing | agent-missing | unit-missing, or what is wrong with the
+    file at `path`: script-not-executable | script-is-directory | script-broken-link | script-not-regular; `near`: what
+    is here and may be meant, or ""; `unit`: a systemd unit that may be meant, or "".
     """
 
     code: str
@@ -55,6 +63,84 @@ class Missing:
     path: str = ""
     near: str = ""
     unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What runs a resource. `path`: of the program (the unit's file is systemd's). `name`: "PROVIDER:TYPE" of an OCF
+    agent, whose `args` are "NAME=VALUE"; or of the unit.
+    """
+
+    kind: Kind
+    path: Path
+    args: tuple[str, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where agents are looked for. `config_dir`: has resource.d. `init_dir`: None for none."""
+
+    config_dir: Path
+    init_dir: Path | None = INIT_DIR
+    unit_dirs: tuple[Path, ...] = UNIT_DIRS
+    ocf_root: Path = ocf.ROOT
+
+
+def find(resource: Resource, places: Places) -> Agent | Missing:
+    """What runs this resource (which is no address) here."""
+    return FINDERS[resource.agent](resource, places)
+
+
+def _script(resource: Resource, places: Places) -> Agent | Missing:
+    path = find_script(resource.kind, places.config_dir, places.init_dir, places.unit_dirs)
+    if isinstance(path, Path):
+        kind = Kind.LSB if path.parent == places.init_dir else Kind.HEARTBEAT
+        return Agent(kind, path, resource.args)
+    meant = ocf.of_wrapper(resource.kind, resource.args)
+    if path.code == "script-missing" and meant is not None:
+        file, fault = ocf.find(meant[0], places.ocf_root)
+        if not fault:
+            return Agent(Kind.OCF, file, meant[1], meant[0])
+    return path
+
+
+def _lsb(resource: Resource, places: Places) -> Agent | Missing:
+    if places.init_dir is None:
+        return Missing("script-missing", resource.kind)
+    path = places.init_dir / resource.kind
+    fault = fault_of(path)
+    if fault is None:
+        return Agent(Kind.LSB, path, resource.args)
+    near = _near(resource.kind, [places.init_dir])
+    return Missing(fault or "script-missing", resource.kind, str(path) if fault else "", near)
+
+
+def _ocf(resource: Resource, places: Places) -> Agent | Missing:
+    path, fault = ocf.find(resource.kind, places.ocf_root)
+    if not fault:
+        return Agent(Kind.OCF, path, resource.args, resource.kind)
+    near = ocf.near(resource.kind, places.ocf_root) if fault == "agent-missing" else ""
+    return Missing(fault, resource.kind, str(path), near)
+
+
+def _systemd(resource: Resource, places: Places) -> Agent | Missing:
+    unit = resource.kind
+    template = "@".join((unit.partition("@")[0], "." + unit.rpartition(".")[2]))
+    for name in dict.fromkeys((unit, template) if "@" in unit else (unit,)):
+        for folder in places.unit_dirs:
+            if (folder / name).exists():
+                return Agent(Kind.SYSTEMD, folder / name, (), unit)
+    near = _unit(unit.rpartition(".")[0].partition("@")[0], places.unit_dirs)
+    return Missing("unit-missing", unit, near=near)
+
+
+FINDERS: dict[str, Callable[[Resource, Places], Agent | Missing]] = {
+    "script": _script,
+    "lsb": _lsb,
+    "ocf": _ocf,
+    "systemd": _systemd,
+}
 
 
 def find_script(
@@ -67,7 +153,7 @@ def find_script(
     wrong: Missing | None = None
     for place in places:
         path = place / kind
-        code = _fault(path)
+        code = fault_of(path)
         if code is None:
             return path
         if code and wrong is None:
@@ -83,38 +169,14 @@ def names_of(kind: str) -> tuple[str, ...]:
     return (kind, *(name for name in family if name != kind))
 
 
-def _fault(path: Path) -> str | None:
-    """None: usable; "": not there; else the code of what is wrong with it."""
-    try:
-        if not path.exists():
-            return "script-broken-link" if path.is_symlink() else ""
-        if path.is_dir():
-            return "script-is-directory"
-        if not path.is_file():
-            return "script-not-regular"
-    except OSError:
-        return ""
-    return None if os.access(path, os.X_OK) else "script-not-executable"
-
-
 def _near(kind: str, places: list[Path]) -> str:
-    present = [name for place in places for name in _scripts(place)]
+    present = [name for place in places for name in listing(place)]
     for name in names_of(kind)[1:]:
         if name in present:
             return name
     folded = {name.lower(): name for name in present}
     close = difflib.get_close_matches(kind[:64].lower(), folded, 1, 0.6)
     return folded[close[0]] if close else ""
-
-
-def _scripts(place: Path) -> Iterator[str]:
-    try:
-        with os.scandir(place) as entries:
-            for entry, _ in zip(entries, range(MAX_LISTING), strict=False):
-                if _fault(Path(entry.path)) is None:
-                    yield entry.name
-    except OSError:
-        return
 
 
 def _unit(kind: str, unit_dirs: tuple[Path, ...]) -> str:

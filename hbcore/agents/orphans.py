@@ -29,32 +29,37 @@ def forget(folder: Path, pid: int) -> None:
         (folder / str(pid)).unlink()
 
 
-def end(folder: Path) -> list[int]:
-    """Kill what is left of noted scripts, and wait until it is gone. Their sessions' numbers."""
+def end(folder: Path, grace_s: float = 0.0) -> list[int]:
+    """Kill what is left of noted scripts, and wait until it is gone. Their sessions' numbers.
+
+    `grace_s`: seconds in which they may end by themselves, after a SIGTERM.
+    """
     ended = []
-    deadline = time.monotonic() + WAIT_S  # pulse vouches 5 s for a daemon that says nothing
+    gentle = time.monotonic() + grace_s
+    deadline = gentle + WAIT_S  # pulse vouches 5 s for a daemon that says nothing
     with contextlib.suppress(OSError):
         for file in folder.iterdir():
             with contextlib.suppress(OSError, ValueError):
                 session, born = int(file.name), file.read_text()
-                if _kill(session, born, deadline):
+                if _kill(session, born, gentle, deadline):
                     ended.append(session)
             with contextlib.suppress(OSError):
                 file.unlink()
     return ended
 
 
-def _kill(session: int, born: str, deadline: float) -> bool:
+def _kill(session: int, born: str, gentle: float, deadline: float) -> bool:
     """Whether there was anything of it. Nobody gets the number of a session that still has members."""
     leader = _born(session)
     if leader and leader != born:
         return False
     found = False
     while members := [pid for pid in _processes() if _session(pid) == session]:
-        found = True
-        for pid in members:
+        number = signal.SIGTERM if time.monotonic() < gentle else signal.SIGKILL
+        for pid in members if number == signal.SIGKILL or not found else ():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
+        found = True
         if time.monotonic() > deadline:
             break
         time.sleep(_STEP_S)

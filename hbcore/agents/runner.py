@@ -12,14 +12,17 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from hbcore.agents import capture, orphans
-from hbcore.agents.lookup import INIT_DIR, Missing, find_script
+from hbcore.agents import capture, ocf, orphans
+from hbcore.agents.lookup import Agent, Missing, Places, find
 from hbcore.agents.script import Result, Run, environment
 from hbcore.agents.verdict import Kind
 from hbcore.engine.config import Address, Resource
 from hbcore.engine.events import Done, Outcome
+
+if TYPE_CHECKING:
+    from hbcore.agents.systemd import Systemd
 
 Finding = tuple[Outcome, str, Mapping[str, str]]  # outcome, code for `words`, its arguments
 Say = Callable[..., str]
@@ -42,32 +45,33 @@ class Runner:
     """One per daemon, in its running loop.
 
     `say`: words.say, for `Done.detail`. `logs`: see script.environment. `output_dir`: existing folder for what services
-    print that scripts leave running. `init_dir`: where LSB scripts are, None for none.
+    print that scripts leave running.
     """
 
     def __init__(
         self,
         *,
         node: str,
-        config_dir: Path,
+        places: Places,
         output_dir: Path,
         addresses: AddressKeeper,
         now_ns: Callable[[], int],
         say: Say,
         logs: Mapping[str, str | None] | None = None,
-        init_dir: Path | None = INIT_DIR,
     ) -> None:
         self._addresses = addresses
-        self._config_dir = config_dir
-        self._init_dir = init_dir
+        self._places = places
         self._now_ns = now_ns
         self._say = say
         self._output_dir = output_dir
         self._orphans = output_dir.with_name("scripts")
         self._orphans.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._environment = environment(node, config_dir, logs or {})
-        self._running: dict[int, Run] = {}
+        self._scratch = output_dir.with_name("rsctmp")
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._environment = environment(node, places.config_dir, logs or {})
+        self._asking: dict[tuple[str, ...], Run] = {}  # statuses under way
         self._turn: dict[str, asyncio.Lock] = {}
+        self._systemd: Systemd | None = None
 
     async def run(
         self,
@@ -78,7 +82,8 @@ class Runner:
         not_after_ns: int = 0,
         valid_s: int | None = None,
     ) -> Done:
-        """`operation`: start | stop | status. Different resources run side by side, one resource's operations in order.
+        """`operation`: start | stop | status. Different resources run side by side, one resource's operations in order;
+        a status that is under way when its resource is to start or stop is out of date, and ended.
 
         start and stop give OK, FAILED, UNKNOWN (timeout, killed) or LATE (`not_after_ns`, 0 = none, had passed: nothing
         was done); status gives RUNNING, STOPPED or UNKNOWN. `timeout_ns` counts from when it is its turn. `valid_s`: an
@@ -87,23 +92,24 @@ class Runner:
         if operation not in ("start", "stop", "status"):
             raise ValueError(operation)
         asked = self._now_ns()
+        if operation != "status" and (overtaken := self._asking.get(_service(resource))):
+            overtaken.kill()
         async with self._turn.setdefault(resource.name, asyncio.Lock()):
             if not_after_ns and self._now_ns() > not_after_ns:
                 finding: Finding = (Outcome.LATE, "resource-late", {"resource": resource.name})
             elif resource.agent == _ADDRESS:
                 finding = await self._address(resource, operation, timeout_ns, not_after_ns, valid_s)
             else:
-                finding = await self._script(op_id, resource, operation, timeout_ns)
+                finding = await self._agent(resource, operation, timeout_ns)
         outcome, code, args = finding
-        return Done(op_id, outcome, self._say(code, **args), self._now_ns() - asked)
+        return Done(op_id, outcome, self._say(code, **args), self._now_ns() - asked, self._sure(resource))
 
-    def kill(self, op_id: int) -> bool:
-        """Kill the process group of a running script; its `Done` says UNKNOWN. False where none runs."""
-        run = self._running.get(op_id)
-        if run is None:
-            return False
-        run.kill()
-        return True
+    def _sure(self, resource: Resource) -> bool:
+        """Heartbeat's scripts answer in words, init scripts by codes that many get wrong."""
+        if resource.address is not None:
+            return True
+        agent = find(resource, self._places)
+        return isinstance(agent, Agent) and agent.kind not in (Kind.HEARTBEAT, Kind.LSB)
 
     def end_orphans(self) -> int:
         """End what a former daemon left running. To be called before anything is asked; how many there were."""
@@ -133,18 +139,41 @@ class Runner:
         except OSError as error:  # no netlink socket to ask with
             return Outcome.UNKNOWN, "address-unknown", {"ip": wanted.ip, "why": os.strerror(error.errno or 0)}
 
-    async def _script(self, op_id: int, resource: Resource, operation: str, timeout_ns: int) -> Finding:
-        path = find_script(resource.kind, self._config_dir, self._init_dir)
-        if isinstance(path, Missing):
+    async def _agent(self, resource: Resource, operation: str, timeout_ns: int) -> Finding:
+        agent = find(resource, self._places)
+        if isinstance(agent, Missing):
             outcome = Outcome.FAILED if operation == "start" else Outcome.UNKNOWN
-            return outcome, "resource-without-script", {"kind": resource.kind, "path": path.path or "-"}
-        kind = Kind.LSB if path.parent == self._init_dir else Kind.HEARTBEAT
-        run = self._running[op_id] = Run(path, kind, resource.args, operation, self._environment)
+            return outcome, "resource-without-script", {"kind": resource.kind, "path": agent.path or "-"}
+        if agent.kind is Kind.SYSTEMD:
+            return await self._units().run(agent.name, operation, timeout_ns / 1e9)
+        run = self._prepared(agent, resource, operation, timeout_ns)
+        if operation == "status":
+            self._asking[_service(resource)] = run
         try:
             result = await run.result(timeout_ns, capture.path_for(self._output_dir, resource.name), self._orphans)
         finally:
-            del self._running[op_id]
-        return result.outcome, *_told(result, path, operation, timeout_ns)
+            self._asking.pop(_service(resource), None)
+        return result.outcome, *_told(result, agent.path, operation, timeout_ns)
+
+    def _units(self) -> Systemd:
+        if self._systemd is None:
+            from hbcore.agents.systemd import Systemd  # nobody else is to pay for its import
+
+            self._systemd = Systemd()
+        return self._systemd
+
+    def _prepared(self, agent: Agent, resource: Resource, operation: str, timeout_ns: int) -> Run:
+        if agent.kind is not Kind.OCF:
+            return Run(agent.path, agent.kind, agent.args, operation, self._environment)
+        told = ocf.environment(
+            agent.name, resource.name, agent.args, timeout_ns, self._scratch, self._places.ocf_root
+        )  # fmt: skip
+        return Run(agent.path, agent.kind, (), operation, {**self._environment, **told})
+
+
+def _service(resource: Resource) -> tuple[str, ...]:
+    """What it is about: names are a group's own."""
+    return resource.kind, *resource.args
 
 
 def _told(result: Result, path: Path, operation: str, timeout_ns: int) -> tuple[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Runs one heartbeat-class or LSB script and says what came of it.
+"""Runs one script or OCF agent and says what came of it.
 
 Owns the child process. Invariants: it has its own process group; after the timeout that whole group is killed and the
 answer is UNKNOWN; nothing that a script leaves running can hold us up, and nothing of ours leaks into it.
@@ -12,11 +12,11 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hbcore.agents import orphans, verdict
+from hbcore.agents import ocf, orphans, verdict
 from hbcore.agents.capture import Capture
 from hbcore.agents.verdict import Kind
 from hbcore.engine.events import Outcome
@@ -71,8 +71,10 @@ class Run:
     """One run of one script. `kill` may be called at any time from the same loop."""
 
     def __init__(self, path: Path, kind: Kind, args: Sequence[str], operation: str, env: Mapping[str, str]) -> None:
-        """`operation` is the last argument, as heartbeat calls its scripts: start | stop | status."""
-        self._argv = [str(path), *args, operation]
+        """`operation` is the last argument, as heartbeat calls its scripts: start | stop | status; an OCF agent has its
+        own word for that one.
+        """
+        self._argv = [str(path), *args, ocf.ACTIONS[operation] if kind is Kind.OCF else operation]
         self._kind = kind
         self._operation = operation
         self._env = dict(env)
@@ -98,11 +100,11 @@ class Run:
                 return Result(self._unrun(), None, _since(begun), "", why)
             if noted is not None:
                 orphans.note(noted, process.pid)
-            in_time = await self._ended(process, timeout_ns / 1e9, (out, err))
+            in_time = await ended(process, timeout_ns / 1e9, (out, err))
             if in_time and not self._killed:
                 return self._judged(process.returncode, out, err, begun)
             self._kill_group()
-            await self._ended(process, REAP_S, (out, err))
+            await ended(process, REAP_S, (out, err))
             why = "killed" if self._killed else "timeout"
             return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why)
         finally:
@@ -134,28 +136,6 @@ class Run:
                 raise
             return start([_SHELL, *self._argv])  # no #! line: a shell script, as execvp has it
 
-    async def _ended(self, process: subprocess.Popen[bytes], limit_s: float, streams: tuple[Capture, Capture]) -> bool:
-        """Wait until it ended, by its pidfd: no thread, no SIGCHLD, whatever still holds its output."""
-        if process.poll() is not None:
-            return True
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        fd = os.pidfd_open(process.pid)
-        loop.add_reader(fd, _resolve, ended)
-        deadline = loop.time() + limit_s
-        try:
-            while process.poll() is None:
-                left = deadline - loop.time()
-                if left <= 0:
-                    return False
-                await asyncio.wait((ended,), timeout=min(left, BOUND_S))
-                for stream in streams:
-                    stream.bound()
-            return True
-        finally:
-            loop.remove_reader(fd)
-            os.close(fd)
-
     def _kill_group(self) -> None:
         if self._process is not None and self._process.returncode is None:  # not reaped, so the number is still its own
             try:
@@ -175,9 +155,37 @@ class Run:
         return Outcome.FAILED if self._operation == "start" else Outcome.UNKNOWN
 
 
-def _resolve(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
+async def ended(
+    process: subprocess.Popen[bytes], limit_s: float, streams: Iterable[Capture], look_s: float = BOUND_S
+) -> bool:
+    """Wait until it ended, by its pidfd: no thread, no SIGCHLD, whatever still holds its output. False: not in time.
+
+    `look_s`: how often `streams` are looked at, lest they grow too large.
+    """
+    if process.poll() is not None:
+        return True
+    loop = asyncio.get_running_loop()
+    gone: asyncio.Future[None] = loop.create_future()
+    fd = os.pidfd_open(process.pid)
+    loop.add_reader(fd, _resolve, gone)
+    deadline = loop.time() + limit_s
+    try:
+        while process.poll() is None:
+            left = deadline - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.wait((gone,), timeout=min(left, look_s))
+            for stream in streams:
+                stream.bound()
+        return True
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+def _resolve(gone: asyncio.Future[None]) -> None:
+    if not gone.done():
+        gone.set_result(None)
 
 
 def _both(out: Capture, err: Capture) -> str:

@@ -43,12 +43,12 @@ def build(args: argparse.Namespace, status: Status) -> Action:
         scope=getattr(args, "scope", "all"),
         reason=args.reason,
         confirm_off=getattr(args, "confirm_off", False),
-        tool="hbctl",
+        tool=args.tool,
     )
 
 
 async def act(args: argparse.Namespace, target: Target, ask: Ask | None) -> int:
-    async with connect(target, tool="hbctl", ask=ask) as client:
+    async with connect(target, tool=args.tool, ask=ask) as client:
         action = build(args, await client.status())
         if args.dry_run:
             return _show_plan(args, await client.plan(action))

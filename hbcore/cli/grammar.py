@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """`command` is always set. Exits with 2 on a wrong line, 0 after --help and --version."""
-    parser = _grammar()
+    parser = build()
     found = parser.parse_args(argv)
     for name, value in _DEFAULTS.items():
         if not hasattr(found, name):
@@ -47,7 +47,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return found
 
 
-def _grammar() -> Parser:
+def build() -> Parser:
+    """All of it; also for the manual."""
     everywhere = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     everywhere.add_argument("--socket", metavar="PATH", help=say("help-socket"))
     everywhere.add_argument("--host", metavar="[USER@]HOST", help=say("help-host"))
@@ -63,6 +64,8 @@ def _grammar() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"hbctl {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+
+    config = _config()
 
     def command(name: str) -> Parser:
         text = say(f"help-{name}")
@@ -86,12 +89,34 @@ def _grammar() -> Parser:
     check = command("check")
     check.add_argument("path", metavar="PATH", help=say("help-path"))
     check.add_argument("--node", metavar="N", help=say("help-check-node"))
+    init = _asking(command("init"))
+    init.add_argument("dir", nargs="?", metavar="DIR", default=config, help=say("help-init-dir"))
+    command("explain").add_argument("dir", nargs="?", metavar="DIR", default=config, help=say("help-explain-dir"))
     drill = command("drill")
     drill.add_argument("--seeds", metavar="N", type=_runs, default=200, help=say("help-seeds"))
-    drill.add_argument(
-        "--config", metavar="DIR", default=os.environ.get("HBCORE_CONFIG", "/etc/ha.d"), help=say("help-drill-config")
-    )
+    drill.add_argument("--config", metavar="DIR", default=config, help=say("help-drill-config"))
     command("stdio").add_argument("--role", choices=ROLES, help=say("help-role"))
+    command("receive")
+    _installing(command("install-compat"))
+    _installing(command("install-service")).add_argument("--print", action="store_true", help=say("help-print"))
+    firewall = command("firewall")
+    firewall.add_argument("--config", metavar="DIR", default=config, help=say("help-drill-config"))
+    return parser
+
+
+def _config() -> str:
+    return os.environ.get("HBCORE_CONFIG", "/etc/ha.d")
+
+
+def _asking(parser: Parser) -> Parser:
+    """What only a person knows; init finds out the rest."""
+    parser.add_argument("--peer", metavar="NAME", help=say("help-init-peer"))
+    parser.add_argument("--peer-address", metavar="IP", action="append", help=say("help-init-peer-address"))
+    parser.add_argument("--address", metavar="IP[/MASK[/DEVICE]]", help=say("help-init-address"))
+    parser.add_argument("--service", metavar="SCRIPT", action="append", help=say("help-init-service"))
+    parser.add_argument("--device", metavar="DEVICE", action="append", help=say("help-init-device"))
+    parser.add_argument("--ping", metavar="IP", help=say("help-init-ping"))
+    parser.add_argument("--node", metavar="NAME", help=say("help-init-node"))
     return parser
 
 
@@ -101,6 +126,12 @@ def _acting(parser: Parser) -> Parser:
     parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=60.0, help=say("help-timeout"))
     parser.add_argument("--reason", metavar="TEXT", default="", help=say("help-reason"))
     parser.add_argument("--yes", "-y", action="store_true", help=say("help-yes"))
+    return parser
+
+
+def _installing(parser: Parser) -> Parser:
+    parser.add_argument("--prefix", metavar="DIR", default="/", help=say("help-prefix"))
+    parser.add_argument("--remove", action="store_true", help=say("help-remove"))
     return parser
 
 

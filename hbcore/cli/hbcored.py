@@ -18,7 +18,8 @@ from hbcore.cli.preflight import examine, render
 from hbcore.engine.config import Severity
 from hbcore.engine.keys import Keyring
 from hbcore.formats.load import load
-from hbcore.host import files, state
+from hbcore.host import files, sole, state
+from hbcore.host.notify import Notifier
 from hbcore.host.pipe import Told, left_behind
 from hbcore.links.sockets import LinkError
 from hbcore.pulse.loop import Pulse, Start
@@ -28,13 +29,19 @@ MAX_SOCKET_PATH = 107
 RESUME = "HBCORE_RESUME"  # a descriptor: host.pipe.leave_behind, by a daemon that turns into the next pulse
 
 
+class Running(Exception):
+    """Another process is hbcored here: its number."""
+
+
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+    options = build().parse_args(argv)
     try:
         start = _resumed(options) if RESUME in os.environ else _fresh(options)
         if start is None:
             return 1
         return Pulse(start, _rereader(start)).run()
+    except Running as running:
+        return _elsewhere(running.args[0], options.runtime)
     except LinkError as error:
         print(say(error.code, **error.details), file=sys.stderr)
     except files.FileTrouble as error:
@@ -58,10 +65,18 @@ def _fresh(options: argparse.Namespace) -> Start | None:
         return None
     for folder in (options.state, options.runtime):
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    if holder := sole.take(options.runtime):
+        raise Running(holder)
     return Start(
         node, found.config, found.keys, options.config.absolute(), options.state.absolute(),
         options.runtime.absolute(), _remembered(options.state.absolute()), 0,
     )  # fmt: skip
+
+
+def _elsewhere(pid: int, runtime: Path) -> int:
+    """A service manager that lost sight of us (pulse died, and its daemon took its place) is shown whom to watch."""
+    print(say("hbcored-runs", pid=pid, path=runtime), file=sys.stderr, flush=True)
+    return 0 if pid > 0 and Notifier().adopt(pid) else 1
 
 
 def _remembered(folder: Path) -> int:
@@ -79,13 +94,15 @@ def _remembered(folder: Path) -> int:
 def _resumed(options: argparse.Namespace) -> Start:
     """From what the former pulse ran with: what lies on disk now is taken at a real start only."""
     hello = left_behind(int(os.environ.pop(RESUME)))
+    sole.succeed(options.runtime)
     return Start(
         hello.node, hello.config, hello.keys, options.config, options.state, options.runtime,
         hello.incarnation, hello.generation + 1,
     )  # fmt: skip
 
 
-def _parser() -> argparse.ArgumentParser:
+def build() -> argparse.ArgumentParser:
+    """The command line; also for the manual."""
     parser = argparse.ArgumentParser(prog="hbcored", description=say("hbcored-about"))
     places = (
         ("config", "HBCORE_CONFIG", "/etc/ha.d"),
@@ -112,7 +129,8 @@ def _rereader(start: Start) -> Callable[[], tuple[Keyring | None, list[Told]]]:
         else:
             sign = loaded.keys.signer
             notes.append(Told("keys-taken", (("id", str(sign.id)), ("method", sign.method.value)), "info", "config"))
-        if loaded.config is None or loaded.config.digest() != start.config.digest():
+        was, now = start.config, loaded.config
+        if now is None or (now.digest(), now.respawn) != (was.digest(), was.respawn):
             notes.append(Told("files-changed", (), "warning", "config"))
         return loaded.keys, notes
 

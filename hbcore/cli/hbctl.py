@@ -18,6 +18,7 @@ from hbcore.cli import grammar
 from hbcore.words import say
 
 DONE, FAILED, USAGE, NO_DAEMON, NOT_PERMITTED = range(5)
+ONLY_HERE = ("check", "init", "explain", "drill", "receive", "install-compat", "install-service", "firewall")
 _INTERRUPTED = 130  # as shells say of SIGINT
 
 EXITS = {
@@ -25,6 +26,13 @@ EXITS = {
     "bad-time": USAGE,
     "not-a-part": USAGE,
     "only-here": USAGE,
+    "init-no-peer": USAGE,
+    "init-peer-self": USAGE,
+    "init-option": USAGE,
+    "init-no-device": USAGE,
+    "init-device": USAGE,
+    "init-peer-far": USAGE,
+    "init-far": USAGE,
     "no-such-path": USAGE,
     "control-path-long": USAGE,
     "no-daemon": NO_DAEMON,
@@ -38,8 +46,10 @@ EXITS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, tool: str = "hbctl") -> int:
+    """`tool`: the name it was called by, for messages and the event's actor."""
     args = grammar.parse(argv)
+    args.tool = tool
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 -- closed by the caller: nobody wants to read it
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # bars and foreign names in a locale that has no such letters
@@ -54,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF):
             raise
         _hush()
-        sys.stderr.write(f"hbctl: {say('output-failed', error=error.strerror)}\n")
+        sys.stderr.write(f"{tool}: {say('output-failed', error=error.strerror)}\n")
         return FAILED
 
 
@@ -66,19 +76,43 @@ def _run(args: argparse.Namespace) -> int:
     from hbcore.control.errors import ControlError
 
     try:
-        if args.command in ("check", "drill") and (args.host or args.socket):
+        if args.command in ONLY_HERE and (args.host or args.socket):
             raise ControlError("only-here", command=args.command)
         match args.command:
             case "check":
                 from hbcore.cli import look
 
                 return look.check(args)
+            case "init":
+                from hbcore.cli import init
+
+                return init.init(args)
+            case "explain":
+                from hbcore.cli import explain
+
+                return explain.explain(args)
             case "drill":
                 from hbcore.cli import drill
 
                 return drill.drill(args)
             case "stdio":
                 return _bridge(args)
+            case "install-compat":
+                from hbcore.cli import install
+
+                return install.compat(args)
+            case "install-service":
+                from hbcore.cli import service
+
+                return service.service(args)
+            case "firewall":
+                from hbcore.cli import firewall
+
+                return firewall.firewall(args)
+            case "receive":
+                from hbcore.cli import receive
+
+                return receive.run()
             case _:
                 return _ask_daemon(args)
     except ControlError as error:
@@ -87,7 +121,7 @@ def _run(args: argparse.Namespace) -> int:
 
             put_json({"error": error.said})
         else:
-            sys.stderr.write(f"hbctl: {error}\n")
+            sys.stderr.write(f"{args.tool}: {error}\n")
         return EXITS.get(error.code, FAILED)
 
 

@@ -3,25 +3,26 @@
 Owns the checks that need this machine beside the files: scripts, devices, subnets, own addresses, what keeps an address
 silent or off, real-time scheduling, the kernel's guard, and the holes that follow from the files alone (safety.md 4:
 H3, and H6 where it is asked for; authkeys.py tells H7). Invariant: `examine` only looks and changes nothing; `config`
-is None where there is any error; the kernel's guard is asked last, by a socket, and only where all else was found
-right. Must not know how anything is run.
+is None where there is any error; users and the kernel's guard are asked for last, by sockets, and only where all else
+was found right. Must not know how anything is run.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
-from hbcore.agents.lookup import Missing, find_script
+from hbcore.agents.lookup import Agent, Missing, Places, find
 from hbcore.engine.config import ClusterConfig, GroupDef, Guard, Link, Problem, Severity
 from hbcore.engine.keys import Keyring
 from hbcore.engine.lease import real_time
 from hbcore.formats.load import load
-from hbcore.formats.text import Findings
+from hbcore.formats.text import Findings, nearest
 from hbcore.host import realtime
 from hbcore.words import say
 
@@ -55,16 +56,18 @@ def examine(config_dir: Path, node: str | None = None, *, here: bool = True, pro
     config = loaded.config
     if config is not None:
         scripts, lost = _scripts(config, config_dir, here)
-        problems += (*lost, *_told(config))
+        problems += (*lost, *_told(config), *(_programs(config) if here else ()))
         me = (node or os.uname().nodename).lower()
         if here and me in config.nodes:
             problems += (*_network(config, proc), *_scheduling(config))
-            if not failed(problems):
-                problems += _unguarded(config)
         elif here:
             elsewhere = Findings("ha.cf")
             elsewhere.note(0, "node-elsewhere", node=me)
             problems += elsewhere.close()
+        if here and not failed(problems):
+            problems += _users(config)
+        if here and me in config.nodes and not failed(problems):
+            problems += _unguarded(config)
     problems.sort(key=lambda p: (p.where.file, p.where.line))
     return Examined(None if failed(problems) else config, loaded.keys, scripts, tuple(problems))
 
@@ -122,22 +125,23 @@ def _told(config: ClusterConfig) -> list[Problem]:
 
 def _scripts(config: ClusterConfig, config_dir: Path, here: bool) -> tuple[dict[str, Path], tuple[Problem, ...]]:
     found = Findings("haresources")
+    places = Places(config_dir) if here else Places(config_dir, None, (), Path("/nonexistent"))
     scripts: dict[str, Path] = {}
+    lost: set[str] = set()
     for group in config.groups:
-        for kind in dict.fromkeys(r.kind for r in group.resources if r.agent == "script"):
-            if kind in scripts:
-                continue
-            path = find_script(kind, config_dir) if here else find_script(kind, config_dir, None, ())
-            if isinstance(path, Path):
-                scripts[kind] = path
-            elif here or path.path:
-                _lost(path, group, config_dir, found)
+        for resource in (r for r in group.resources if r.address is None):
+            agent = find(resource, places)
+            if isinstance(agent, Agent):
+                scripts[resource.kind] = agent.path
+            elif resource.kind not in lost and (here or (resource.agent == "script" and agent.path)):
+                lost.add(resource.kind)
+                _lost(agent, group, config_dir, found)
     return scripts, found.close()
 
 
 def _lost(missing: Missing, group: GroupDef, config_dir: Path, found: Findings) -> None:
     code = missing.code
-    if code == "script-missing":
+    if code.endswith("-missing"):
         code += ("-near" if missing.near else "") + ("-unit" if missing.unit else "")
     found.error(
         group.where.line,
@@ -148,6 +152,31 @@ def _lost(missing: Missing, group: GroupDef, config_dir: Path, found: Findings) 
         unit=missing.unit,
         dir=config_dir / "resource.d",
     )
+
+
+def _programs(config: ClusterConfig) -> tuple[Problem, ...]:
+    """What the `respawn` lines name, as heartbeat asked for at once."""
+    found = Findings("ha.cf")
+    for wanted in config.respawn:
+        program = wanted.argv[0]
+        if not os.path.isfile(program) or not os.access(program, os.X_OK):
+            found.error(wanted.where.line, "respawn-no-program", program=program)
+    return found.close()
+
+
+def _users(config: ClusterConfig) -> tuple[Problem, ...]:
+    """As whom. libc may ask nscd or a directory for them, by a socket."""
+    found = Findings("ha.cf")
+    for wanted in config.respawn:
+        try:
+            pwd.getpwnam(wanted.user)
+        except KeyError:
+            near = nearest(wanted.user, [entry.pw_name for entry in pwd.getpwall()])
+            found.error(
+                wanted.where.line, "respawn-no-user-near" if near else "respawn-no-user", user=wanted.user,
+                program=wanted.argv[0], near=near or "",
+            )  # fmt: skip
+    return found.close()
 
 
 # -- what this machine tells ----------------------------------------------------------------------------------------
@@ -269,6 +298,16 @@ def own_subnets(proc: Path = PROC) -> Subnets:
             if not address.is_link_local:
                 subnets.append((IPv6Network((address, int(words[2], 16)), strict=False), words[5]))
     return sorted(subnets, key=lambda s: -s[0].prefixlen)
+
+
+def default_route(proc: Path = PROC) -> tuple[str, str] | None:
+    """This host's default gateway (IPv4) and the device to it, those that the kernel prefers; None: it has none."""
+    found: list[tuple[int, str, str]] = []
+    for line in _read(proc / "net" / "route").splitlines()[1:]:
+        words = line.split()  # device, destination, gateway, flags, ..., metric, mask
+        if len(words) >= 8 and words[1] == words[7] == "00000000" and words[2] != "00000000":
+            found.append((int(words[6]), str(IPv4Address(bytes.fromhex(words[2])[::-1])), words[0]))
+    return min(found)[1:] if found else None
 
 
 def device_of(ip: str, subnets: Subnets) -> str | None:

@@ -12,9 +12,9 @@ from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
 from hbcore.cli.preflight import examine, guard_trouble
+from hbcore.cli.readable import readable
 from hbcore.control.errors import ControlError
 from hbcore.engine.config import ClusterConfig, GroupDef, Severity
-from hbcore.formats.load import load
 from hbcore.sim.network import service_of
 from hbcore.words import say
 
@@ -32,8 +32,6 @@ class Scene:
 
 def scene(path: Path) -> Scene:
     """Raises ControlError with the place and the first thing to mend."""
-    if not path.exists():
-        raise ControlError("no-such-path", path=path)
     path = path.parent if path.is_file() else path
     config = _read(path)
     here = os.uname().nodename.lower() in config.nodes
@@ -44,15 +42,10 @@ def scene(path: Path) -> Scene:
 
 
 def _read(path: Path) -> ClusterConfig:
-    loaded = load(path.absolute())
-    if loaded.config is None:
-        wrong = next(problem for problem in loaded.problems if problem.severity is Severity.ERROR)
-        place = path.absolute() / wrong.where.file  # which is the directory itself where that is missing
-        where = f"{place}:{wrong.where.line}" if wrong.where.line else place
-        raise ControlError("drill-wrong", where=where, what=say(wrong.code, **dict(wrong.args)), path=path)
-    if not loaded.config.groups:
-        raise ControlError("drill-no-group", where=path / "haresources", what=say("no-group"))
-    return loaded.config
+    config, _, _ = readable(path, "drill")
+    if not config.groups:
+        raise ControlError("drill-no-group", where=path.absolute() / "haresources", what=say("no-group"))
+    return config
 
 
 def _unfit(path: Path) -> tuple[Said, ...]:

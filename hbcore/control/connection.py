@@ -260,6 +260,6 @@ async def connect(
 def _wire(to: Target, role: Role | None, ask: Ask | None) -> Wire:
     if to.socket is not None:
         return LocalWire(to.socket)
-    from hbcore.control.ssh import wire_for
+    from hbcore.control.ssh import remote_command, wire_for
 
-    return wire_for(to, role, ask)
+    return wire_for(to, remote_command(role), ask)

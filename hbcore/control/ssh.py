@@ -1,4 +1,4 @@
-"""Reaching a daemon on another machine: `hbctl stdio` run there over SSH, spoken to through its standard streams.
+"""Reaching another machine: hbctl run there over SSH (`stdio`, to its daemon), spoken to through its standard streams.
 
 Owns the choice between paramiko and the ssh program, the command run on the node, and what its exit code means.
 Invariant: no password and no key of ours travels; who we are there is decided by sshd and by the daemon's socket.
@@ -28,21 +28,26 @@ KEEPALIVE_S = 5
 _COMPLAINT_BYTES = 2000
 
 
+def remote(words: str) -> str:
+    """hbctl as it is called on the node. `words` come from closed lists, so nothing here needs quoting."""
+    return f"{os.environ.get('HBCORE_REMOTE') or 'hbctl'} {words}"
+
+
 def remote_command(role: Role | None) -> str:
-    """The words run on the node. `role` comes from a closed list, so nothing here needs quoting."""
-    return (os.environ.get("HBCORE_REMOTE") or "hbctl") + " stdio" + (f" --role {role}" if role else "")
+    """The bridge to the daemon there."""
+    return remote("stdio" + (f" --role {role}" if role else ""))
 
 
-def wire_for(to: Target, role: Role | None, ask: Ask | None) -> Wire:
-    """Raises ControlError no-ssh where neither way exists."""
+def wire_for(to: Target, command: str, ask: Ask | None) -> Wire:
+    """The standard streams of `command` there. Raises ControlError no-ssh where neither way exists."""
     wanted = os.environ.get("HBCORE_SSH", "")
     if wanted != "ssh" and importlib.util.find_spec("paramiko") is not None:
         from hbcore.control.ssh_paramiko import ParamikoWire
 
-        return ParamikoWire(to, remote_command(role), ask)
+        return ParamikoWire(to, command, ask)
     if wanted == "paramiko":
         raise ControlError("no-ssh", host=to)
-    return SubprocessSsh(to, remote_command(role))
+    return SubprocessSsh(to, command)
 
 
 def ended(where: str, status: int | None, stderr: str) -> ControlError | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-from hbcore.agents.lookup import Missing, find_script
+from hbcore.agents.lookup import Missing, Places, find
 from hbcore.engine.config import ClusterConfig, GroupDef
 from hbcore.engine.events import Facts, GroupFacts
 from hbcore.engine.lease import lease_of, valid_s
@@ -62,7 +62,7 @@ async def _group(
         else:
             problem = problem or place.code
     for resource in group.resources:
-        if resource.agent == "script" and isinstance(find_script(resource.kind, config_dir), Missing):
+        if resource.address is None and isinstance(find(resource, Places(config_dir)), Missing):
             problem = problem or "script-missing-here"
     if group.addresses and first is None:
         return GroupFacts(group.name, problem=problem), places

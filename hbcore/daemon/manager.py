@@ -11,13 +11,16 @@ import dataclasses
 import os
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, assert_never
 
 from hbcore import __version__
+from hbcore.agents.children import Children
+from hbcore.agents.lookup import Places
 from hbcore.agents.runner import Runner
+from hbcore.agents.script import environment
 from hbcore.control.schema import Event, Status
 from hbcore.control.server import Server
 from hbcore.daemon import facts
@@ -31,6 +34,7 @@ from hbcore.engine.config import SECOND, GroupDef
 from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Probe, Prove, Run, Say, Stored
 from hbcore.engine.engine import Engine
 from hbcore.engine.events import Abandoned, AddressGone, Carrier, Persisted, Probed, Sighting, Tick, Wall
+from hbcore.engine.table import Peer
 from hbcore.host import clock, files, pipe, state
 from hbcore.host.address import Addresses
 from hbcore.host.arp import ArpBook
@@ -71,16 +75,17 @@ class Manager:
         self._vips = [a for g in self._engine.world.groups.values() for d in g.definitions for a in d.addresses]
         self._addresses = Addresses(self._netlink, [a.ip for a in self._vips], gates=self._gates)
         self._verdicts = Verdicts(config.links, self._netlink, self._addresses)
-        self._refused: dict[str, tuple[str, dict[str, str]]] = {}
         self._arp = ArpBook(self._addresses.is_present, self._step, silenced=self._gates.silenced)
         self._addresses.announcer = self._arp
         self._backend = Backend(self._engine, self._journal, self._status, self._carry_out)
         self._server = Server(self._backend, self._runtime / "hbcore.sock")
+        logs = {"logfile": config.logfile, "debugfile": config.debugfile, "logfacility": config.logfacility}
         self._runner = Runner(
-            node=hello.node, config_dir=Path(hello.config_dir), output_dir=self._output(), addresses=self._addresses,
-            now_ns=clock.now_ns, say=say,
-            logs={"logfile": config.logfile, "debugfile": config.debugfile, "logfacility": config.logfacility},
+            node=hello.node, places=Places(Path(hello.config_dir)), output_dir=self._output(),
+            addresses=self._addresses, now_ns=clock.now_ns, say=say, logs=logs,
         )  # fmt: skip
+        surroundings = environment(hello.node, Path(hello.config_dir), logs)
+        self._children = Children(config.respawn, self._runtime / "children", surroundings, self._told)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._published = (-1, 0)
@@ -140,25 +145,26 @@ class Manager:
     async def _housekeeping(self) -> None:
         """Once a second a status with its age; every few seconds another look at the host."""
         looked = self._loop.time()
+        children = False
         while True:
             await asyncio.sleep(PUBLISH_S)
-            await self._explain()
+            self._extra.causes = await self._verdicts.look(self._engine.world, self._extra)
             self._publish(force=True)
+            if not children and self._communicating() and not self._engine.world.leaving:
+                children = True
+                self._spawn(self._children.run())
             if self._loop.time() - looked >= FACTS_S:
                 looked = self._loop.time()
                 self._step(Wall(clock.unix_ns()))
                 await self._refresh()
                 self._runner.trim()
 
-    async def _explain(self) -> None:
-        """Why links are silent, where they are."""
-        world, now = self._engine.world, clock.now_ns()
-        states = {
-            name: path.state(now, world.config.timing, world.lease)
-            for name, path in world.peer.paths.items() if name not in self._extra.own
-        }  # fmt: skip
-        await self._verdicts.look(states, self._extra.troubles, self._refused)
-        self._extra.causes = self._verdicts.causes
+    def _communicating(self) -> bool:
+        """As heartbeat had it: the other was heard, or initdead has passed."""
+        return self._engine.world.peer.state(clock.now_ns()) is not Peer.NEVER
+
+    def _told(self, code: str, args: Mapping[str, str], severity: str) -> None:
+        self._journal.write(Note(code, tuple(args.items()), severity, "other", self._hello.node))
 
     async def _refresh(self) -> None:
         """What the host says now; told on only where it changed."""
@@ -222,7 +228,7 @@ class Manager:
             match message:
                 case pipe.Counts(datagrams, troubles, own, realtime, refused):
                     self._extra.counters, self._extra.troubles, self._extra.own = datagrams, troubles, own
-                    self._extra.realtime, self._refused = realtime, refused
+                    self._extra.realtime, self._extra.refused = realtime, refused
                 case pipe.Keys(keys):
                     self._hello = dataclasses.replace(self._hello, keys=keys)
                     self._extra.key_bits = keys.weakest_bits
@@ -296,10 +302,16 @@ class Manager:
                 self._journal.write(effect)
             case Gone(clean):
                 self._quit = 0 if clean else 1
-                self._pipe.send(pipe.Quit(clean))
-                self._loop.call_later(0.2, self._end, self._quit)
+                self._spawn(self._leave(clean))
             case _:
                 assert_never(effect)
+
+    async def _leave(self, clean: bool) -> None:
+        """All is released: the programs beside it go last, as they came last."""
+        await self._children.stop()
+        self._pipe.send(pipe.Quit(clean))
+        await asyncio.sleep(0.2)
+        self._end(0 if clean else 1)
 
     def _end(self, status: int) -> None:
         if not self._ended.done():

@@ -21,8 +21,9 @@ from hbcore.engine import classic
 from hbcore.engine.beat import Mode, State, Verdict
 from hbcore.engine.config import MS, SECOND
 from hbcore.engine.engine import Engine
-from hbcore.engine.group import CONFLICT_OVER_NS, Group, Member, Phase, Res
+from hbcore.engine.group import CONFLICT_OVER_NS, Group, Phase
 from hbcore.engine.holes import holes, level
+from hbcore.engine.member import Member, Res
 from hbcore.engine.placement import place
 from hbcore.engine.planner import whereabouts
 from hbcore.engine.table import Peer
@@ -42,7 +43,8 @@ class Extra:
     counters: Mapping[str, int] = field(default_factory=dict)
     troubles: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     own: tuple[str, ...] = ()
-    causes: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)  # verdicts.py, by link
+    refused: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)  # by link: what came instead
+    causes: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)  # by link: verdicts.py
     realtime: str = ""
     incarnation: int = 0
     alarms: dict[tuple[str, str], float] = field(default_factory=dict)  # (code, about) -> unix seconds it began
@@ -215,7 +217,7 @@ def _resource(world: World, group: Group, member: Member, at: str, now_ns: int) 
         node = ""
     return {
         "name": member.resource.name,
-        "agent": "address" if member.resource.address else f"script:{member.resource.kind}",
+        "agent": "address" if member.resource.address else f"{member.resource.agent}:{member.resource.kind}",
         "state": state,
         "node": node or None,
         "failcount": member.failures,

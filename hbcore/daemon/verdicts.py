@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from hbcore.daemon.snapshot import Extra
 from hbcore.engine.config import SECOND, Link, Media
+from hbcore.engine.world import World
 from hbcore.host import clock, firewall
 from hbcore.host.address import Addresses
 from hbcore.host.firewall import Packet
@@ -24,32 +26,31 @@ Cause = tuple[str, Mapping[str, str]]  # a code for words, and its arguments
 
 @dataclass(slots=True)
 class Verdicts:
-    """`causes`: by link, of those that are not up. `rejected`: what pulse lately could not take, by link."""
+    """Remembers nothing but what the packet filter said."""
 
     links: tuple[Link, ...]
     netlink: Netlink
     addresses: Addresses
-    causes: dict[str, Cause] = field(default_factory=dict)
     _filter: dict[Packet, Cause] = field(default_factory=dict)
     _filtered_ns: int = 0
 
-    async def look(
-        self, states: Mapping[str, str], troubles: Mapping[str, Cause], rejected: Mapping[str, Cause]
-    ) -> None:
-        """Find a cause for every link that is not up. `states`: by link, those of the control API."""
+    async def look(self, world: World, met: Extra) -> dict[str, Cause]:
+        """A cause for every link that is not up, as far as there is one. `met`: what pulse said of its links."""
+        now, timing, paths = clock.now_ns(), world.config.timing, world.peer.paths
+        states = {name: path.state(now, timing, world.lease) for name, path in paths.items() if name not in met.own}
         silent = [link for link in self.links if states.get(link.name, "up") != "up"]
         interfaces = {i.name: i for i in await self.netlink.links()} if silent else {}
         found: dict[str, Cause] = {}
         for link in silent:
-            trouble = troubles.get(link.name, ("", {}))
+            trouble = met.troubles.get(link.name, ("", {}))
             cause = _at_hand(link, interfaces.get(link.device), trouble)
             if cause is None and states[link.name] == "down":
-                cause = rejected.get(link.name) or await self._nothing_comes(link)
+                cause = met.refused.get(link.name) or await self._nothing_comes(link)
                 if trouble[0] and not cause[0].startswith("link-rule"):
                     cause = trouble
             if cause is not None:
                 found[link.name] = cause
-        self.causes = found
+        return found
 
     async def _nothing_comes(self, link: Link) -> Cause:
         if not link.on_network:

@@ -62,7 +62,7 @@ def looked_as_owner(world: World, group: Group, now_ns: int) -> None:
     if after and probing.peer_answered_ns and probing.peer_answered_ns == probing.round_end_ns:
         word = world.peer.word(group.number)
         gave_it = word is not None and word.stand is not Stand.HOLDS
-        if gave_it and group.phase in (Phase.STARTING, Phase.RUNNING):
+        if gave_it and group.phase in (Phase.STARTING, Phase.RUNNING, Phase.MENDING):
             group.note("peer-answers", "error", "failure", peer=world.peer.name)
             group.begin_stop(now_ns, Then.RELEASE, "peer-answers")
 
@@ -119,7 +119,7 @@ def _choose(world: World, group: Group, now_ns: int) -> bool:
 
 def _leave(world: World, group: Group, now_ns: int) -> None:
     """SIGTERM: stop what runs, then give it away."""
-    if group.phase in (Phase.RUNNING, Phase.STARTING, Phase.SHUT, Phase.FOUND):
+    if group.phase in (*tokens.ACTIVE, Phase.SHUT):
         group.begin_stop(now_ns, Then.RELEASE, "leaving")
     elif group.phase is Phase.CLAIMING:
         group.settle_idle(now_ns)
@@ -146,6 +146,8 @@ def _keep(world: World, group: Group, i: Inputs, now_ns: int) -> None:
             _leave_to_peer(world, group, i, now_ns)
         elif group.phase in (Phase.IDLE, Phase.FOUND) and may_start(world, group, now_ns):
             group.begin_start(now_ns)
+        elif group.ailing:
+            group.begin_mending(now_ns)
     elif where.node is None:
         if group.phase in tokens.ACTIVE:
             group.begin_stop(now_ns, Then.KEEP, where.code)

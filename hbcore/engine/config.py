@@ -8,7 +8,7 @@ Must not know files, sockets or sentences.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 MS = 1_000_000
@@ -142,6 +142,32 @@ class Address:
     broadcast: str | None = None
 
 
+class OnFail(StrEnum):
+    """What follows when a resource fails by itself while it runs."""
+
+    RESTART = "restart"  # here; on the other node once it failed too often
+    MOVE = "move"  # to the other node at once
+    IGNORE = "ignore"  # it is told, and nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How a resource is looked after, in nanoseconds. `monitor_ns`: how often its status is asked while it runs, 0 =
+    never. `restarts`: so many failures within `forget_ns` are mended in place; one more moves the group.
+    """
+
+    monitor_ns: int = 10 * SECOND
+    start_ns: int = 60 * SECOND
+    stop_ns: int = 60 * SECOND
+    status_ns: int = 20 * SECOND
+    restarts: int = 3
+    forget_ns: int = 600 * SECOND
+    on_fail: OnFail = OnFail.RESTART
+
+
+CARE = Care()
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One resource of a group.
@@ -155,6 +181,7 @@ class Resource:
     kind: str
     args: tuple[str, ...] = ()
     address: Address | None = None
+    care: Care = field(default=CARE, repr=False)  # GroupDef.digest has its own word for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +223,10 @@ class GroupDef:
     def digest(self) -> int:
         """32-bit digest of what the group *is* (not where it was written), to compare nodes.
 
-        A guard nobody asked for leaves it as it was: a node of an older version shares the definition.
+        What nobody asked for leaves it as it was: a node of an older version shares the definition.
         """
-        asked = () if self.guard is Guard.AUTO else (self.guard,)
+        asked: tuple[object, ...] = () if self.guard is Guard.AUTO else (self.guard,)
+        asked += tuple((r.name, r.care) for r in self.resources if r.care != CARE)
         text = repr((self.name, self.prefer, self.resources, self.weight, *asked))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
@@ -209,6 +237,15 @@ class PingGroup:
 
     name: str
     members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Respawn:
+    """A program kept running beside the resources, as `user`. `argv`: its whole path first."""
+
+    user: str
+    argv: tuple[str, ...]
+    where: Where = Where("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +264,7 @@ class ClusterConfig:
     logfacility: str | None = None
     chosen: tuple[Chosen, ...] = ()
     origin: str = "ha.d"
+    respawn: tuple[Respawn, ...] = ()  # each node's own affair: no part of the digest
     ping_groups: tuple[PingGroup, ...] = ()
 
     def asked(self, ping: str) -> tuple[str, ...]:

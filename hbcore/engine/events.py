@@ -124,12 +124,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An agent's operation ended. `detail`: its last words, already bounded and clean."""
+    """An agent's operation ended. `detail`: its last words, already bounded and clean. `sure`: it answers by an exit
+    code or a state; else by what it prints, and some of these never say that they run.
+    """
 
     op: int
     outcome: Outcome
     detail: str = ""
     took_ns: int = 0
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hbcore.engine.beat import Stand, State
-from hbcore.engine.config import SECOND, GroupDef, Resource, Weight
+from hbcore.engine.config import SECOND, GroupDef, Weight
 from hbcore.engine.effects import Note, Run, StoredGroup
 from hbcore.engine.events import Done, GroupFacts, Outcome
+from hbcore.engine.member import AFTER_STOP, FAILED, MONITOR, STATUS_RETRY_NS, Member, Res
 from hbcore.engine.probing import Probing
 
-START_TIMEOUT_NS = 60 * SECOND
-STOP_TIMEOUT_NS = 60 * SECOND
-STATUS_TIMEOUT_NS = 20 * SECOND
-STATUS_RETRY_NS = 5 * SECOND
 UNSEEN = "host-unseen"  # code of GroupFacts.problem
 STOP_RETRY_NS = SECOND
 CONFLICT_OVER_NS = 10 * SECOND  # so long without a sign of the foreign holder, and the conflict is over
@@ -35,6 +32,7 @@ class Phase(StrEnum):
     CLAIMING = "claiming"
     STARTING = "starting"
     RUNNING = "running"
+    MENDING = "mending"  # a resource failed by itself: it and all behind it stop, then start again
     SHUT = "shut"  # lapsed: addresses off, waiting for proof or the end of D
     STOPPING = "stopping"
     BLOCKED = "blocked"  # a stop did not work
@@ -56,36 +54,11 @@ STATES = {
     Phase.CLAIMING: State.STOPPED,
     Phase.STARTING: State.STARTING,
     Phase.RUNNING: State.STARTED,
+    Phase.MENDING: State.STARTING,
     Phase.SHUT: State.STOPPING,
     Phase.STOPPING: State.STOPPING,
     Phase.BLOCKED: State.BLOCKED,
 }
-
-
-class Res(StrEnum):
-    UNKNOWN = "unknown"
-    STOPPED = "stopped"
-    STARTING = "starting"
-    STARTED = "started"
-    STOPPING = "stopping"
-    FAILED = "failed"
-
-
-@dataclass(slots=True)
-class Member:
-    """A resource here. `op` 0: nothing under way. `tries`: stops that failed in a row."""
-
-    resource: Resource
-    state: Res = Res.UNKNOWN
-    op: int = 0
-    operation: str = ""
-    failures: int = 0
-    tries: int = 0
-    retry_ns: int = 0
-    detail: str = ""
-    since_ns: int = 0
-    start_took_ns: int = 0
-    stop_took_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -206,7 +179,13 @@ class Group:
 
     @property
     def busy(self) -> bool:
-        return any(m.op for m in self.members)
+        """A monitor holds nothing up: who starts or stops a resource ends the question."""
+        return any(m.op and m.operation != MONITOR for m in self.members)
+
+    @property
+    def ailing(self) -> bool:
+        """It runs, and something in it failed."""
+        return self.phase is Phase.RUNNING and any(m.state is Res.FAILED for m in self.members)
 
     @property
     def stand(self) -> Stand:
@@ -258,6 +237,12 @@ class Group:
         self.opened_ns, self.shutting = now_ns, False
         self.enter(Phase.STARTING, now_ns)
 
+    def begin_mending(self, now_ns: int) -> None:
+        """Stop what failed and all that started after it, then start again; the right to the group stays."""
+        for member in self.members:
+            member.tries, member.retry_ns = 0, 0
+        self.enter(Phase.MENDING, now_ns)
+
     def begin_stop(self, now_ns: int, then: Then, code: str, **args: str) -> None:
         """Stop all, in order; where `code` says so the addresses go at once, whatever else is under way."""
         self.then, self.why = then, (code, tuple(args.items()))
@@ -270,14 +255,19 @@ class Group:
         """The operations that are due now. `next_op`: first free number; `wait_ns`: how long a disk may take."""
         asks = [m for m in self.members if m.operation == AFTER_STOP and not m.op]
         if asks:
-            return [self._run(m, "status", STATUS_TIMEOUT_NS, next_op + k) for k, m in enumerate(asks)]
+            return [self._ask(m, "status", next_op + k) for k, m in enumerate(asks)]
         if self.phase is Phase.PROBING:
             due = [m for m in self.members if m.state is Res.UNKNOWN and not m.op and now_ns >= m.retry_ns]
-            return [self._run(m, "status", STATUS_TIMEOUT_NS, next_op + k) for k, m in enumerate(due)]
+            return [self._ask(m, "status", next_op + k) for k, m in enumerate(due)]
         if self.phase is Phase.STARTING:
             if self.barrier > persisted and now_ns - self.barrier_ns < wait_ns:
                 return []
             return self._next_start(now_ns, next_op, not_after_ns)
+        if self.phase is Phase.RUNNING:
+            due = [m for m in self.members if m.monitor_ns and now_ns >= m.monitor_ns and not m.op]
+            return [self._ask(m, MONITOR, next_op + k) for k, m in enumerate(due)]
+        if self.phase is Phase.MENDING:
+            return self._mend(now_ns, next_op)
         if self.phase in (Phase.STOPPING, Phase.SHUT, Phase.BLOCKED):
             return self._shut(now_ns, next_op) or self._next_stop(now_ns, next_op)
         return []
@@ -286,12 +276,27 @@ class Group:
         member = next((m for m in self.members if m.state is not Res.STARTED), None)
         if member is None:
             self.enter(Phase.RUNNING, now_ns)
+            self.failed = False
+            for one in self.members:
+                one.plan_monitor(now_ns, first=True)
             self.note("group-started", kind="start")
             return []
         if self.busy:
             return []
         member.state, member.since_ns = Res.STARTING, now_ns
-        return [self._run(member, "start", START_TIMEOUT_NS, next_op, not_after_ns)]
+        return [self._run(member, "start", member.resource.care.start_ns, next_op, not_after_ns)]
+
+    def _mend(self, now_ns: int, next_op: int) -> list[Run]:
+        """From the last back to the first that failed; then all is started that is not. Addresses stay: no client is
+        better off without, and a gate that was lifted asks for a new right.
+        """
+        ours = [m for m in self.members if m.resource.agent != "address"]
+        first = next((n for n, m in enumerate(ours) if m.state not in (Res.STARTED, Res.STOPPED)), None)
+        if first is None:
+            self.enter(Phase.STARTING, now_ns)
+            return []
+        member = next(m for m in reversed(ours[first:]) if m.state is not Res.STOPPED)
+        return [] if self.busy or now_ns < member.retry_ns else [self._stop(member, now_ns, next_op)]
 
     def _shut(self, now_ns: int, next_op: int) -> list[Run]:
         """All addresses off at once, beside a script that takes its time and in a blocked group, too."""
@@ -308,15 +313,24 @@ class Group:
 
     def _stop(self, member: Member, now_ns: int, op: int) -> Run:
         member.state, member.since_ns = Res.STOPPING, now_ns
-        return self._run(member, "stop", STOP_TIMEOUT_NS, op)
+        return self._run(member, "stop", member.resource.care.stop_ns, op)
 
     @property
     def stopped(self) -> bool:
         return not self.busy and all(m.state is Res.STOPPED for m in self.members)
 
     def next_ns(self) -> int:
-        """When a retry is due, 0 = none."""
-        return min((m.retry_ns for m in self.members if m.retry_ns and not m.op), default=0)
+        """When a retry or a monitor is due, 0 = none."""
+        due = [m.retry_ns for m in self.members if m.retry_ns and not m.op]
+        if self.phase is Phase.RUNNING:
+            due += [m.monitor_ns for m in self.members if m.monitor_ns and not m.op]
+        return min(due, default=0)
+
+    def _ask(self, member: Member, operation: str, op: int) -> Run:
+        """Its status, under the name that tells later what the answer is for."""
+        run = self._run(member, "status", member.resource.care.status_ns, op)
+        member.operation = operation
+        return run
 
     def _run(self, member: Member, operation: str, timeout_ns: int, op: int, not_after_ns: int = 0) -> Run:
         member.op, member.operation = op, operation
@@ -332,29 +346,40 @@ class Group:
         return True
 
     def _status_done(self, now_ns: int, member: Member, event: Done) -> None:
-        if self.phase in (Phase.STOPPING, Phase.SHUT, Phase.BLOCKED):  # asked after a stop that failed
+        if self.phase in (Phase.STOPPING, Phase.SHUT, Phase.BLOCKED, Phase.MENDING):  # asked after a stop that failed
             if event.outcome is Outcome.STOPPED:
-                self._set(member, Res.STOPPED, now_ns)
+                member.set(Res.STOPPED, now_ns)
             else:
                 self._stop_again(now_ns, member)
             return
+        member.proved = member.proved or event.outcome is Outcome.RUNNING
         known = {Outcome.RUNNING: Res.STARTED, Outcome.STOPPED: Res.STOPPED}.get(event.outcome, Res.UNKNOWN)
-        self._set(member, known, now_ns)
+        member.set(known, now_ns)
         member.retry_ns = now_ns + STATUS_RETRY_NS if known is Res.UNKNOWN else 0
         if known is Res.UNKNOWN:
             self.note("status-unknown", "warning", "failure", resource=member.resource.name, detail=event.detail)
 
+    def _monitor_done(self, now_ns: int, member: Member, event: Done) -> None:
+        member.plan_monitor(now_ns)
+        if self.phase is not Phase.RUNNING or member.state is not Res.STARTED:
+            return
+        if code := member.monitored(now_ns, event):
+            count = {"count": str(member.failures)} if code == FAILED else {}
+            severity = "error" if code == FAILED else "warning"
+            self.note(code, severity, "failure", resource=member.resource.name, **count, detail=event.detail)
+        self.failed = self.failed or member.spent
+
     def _start_done(self, now_ns: int, member: Member, event: Done) -> None:
         member.start_took_ns = event.took_ns
         if event.outcome is Outcome.OK:
-            self._set(member, Res.STARTED, now_ns)
+            member.set(Res.STARTED, now_ns)
             return
         if event.outcome is Outcome.LATE:
-            self._set(member, Res.STOPPED, now_ns)
+            member.set(Res.STOPPED, now_ns)
             if self.phase is Phase.STARTING:
                 self.begin_stop(now_ns, Then.RELEASE, "start-too-late", resource=member.resource.name)
             return
-        self._set(member, Res.FAILED, now_ns)
+        member.set(Res.FAILED, now_ns)
         member.failures += 1
         self.failed = True
         self.note("start-failed", "error", "failure", resource=member.resource.name, detail=event.detail)
@@ -364,24 +389,20 @@ class Group:
     def _stop_done(self, now_ns: int, member: Member, event: Done) -> None:
         member.stop_took_ns = event.took_ns
         if event.outcome is Outcome.OK:
-            self._set(member, Res.STOPPED, now_ns)
+            member.set(Res.STOPPED, now_ns)
             return
         member.failures += 1
         self.note("stop-failed", "error", "failure", resource=member.resource.name, detail=event.detail)
-        self._set(member, Res.UNKNOWN, now_ns)
+        member.set(Res.UNKNOWN, now_ns)
         member.operation = AFTER_STOP  # ask what is true before trying again, as heartbeat's ResourceManager did
 
     def _stop_again(self, now_ns: int, member: Member) -> None:
         member.tries += 1
-        self._set(member, Res.FAILED, now_ns)
+        member.set(Res.FAILED, now_ns)
         member.retry_ns = now_ns + STOP_RETRY_NS
         if member.tries > STOP_RETRIES and self.phase is not Phase.BLOCKED:
             self.enter(Phase.BLOCKED, now_ns)
             self.note("stop-blocked", "error", "failure", resource=member.resource.name)
-
-    def _set(self, member: Member, state: Res, now_ns: int) -> None:
-        if member.state is not state:
-            member.state, member.since_ns = state, now_ns
 
     def probed(self) -> bool:
         return all(m.state is not Res.UNKNOWN for m in self.members)
@@ -393,13 +414,17 @@ class Group:
         """Somebody took an address of a running group off; it starts again in its place."""
         for member in self.members:
             if member.resource.address and member.resource.address.ip == ip and member.state is Res.STARTED:
-                self._set(member, Res.STOPPED, now_ns)
+                member.set(Res.STOPPED, now_ns)
                 if self.phase is Phase.RUNNING:
                     self.enter(Phase.STARTING, now_ns)
                 return True
         return False
 
 
-AFTER_STOP = "status-after-stop"
 ADDRESSES_FIRST = frozenset({"lapsed", "yielded", "one-way-claim", "isolated"})
-DONE = {"status": Group._status_done, "start": Group._start_done, "stop": Group._stop_done}
+DONE = {
+    "status": Group._status_done,
+    MONITOR: Group._monitor_done,
+    "start": Group._start_done,
+    "stop": Group._stop_done,
+}

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from hbcore.engine.beat import Stand, State
 from hbcore.engine.effects import Note
 from hbcore.engine.events import Asked
-from hbcore.engine.group import Group, Phase, Res
+from hbcore.engine.group import Group, Phase
+from hbcore.engine.member import Res
 from hbcore.engine.rules import PIN_S
 from hbcore.engine.table import Peer, Vip
 from hbcore.engine.world import World
@@ -158,8 +159,8 @@ def _forget(group: Group, now_ns: int) -> None:
     group.failed = group.manual = False
     group.failbacks = ()
     for member in group.members:
-        member.failures = member.tries = 0
-        member.retry_ns = 0
+        member.failures = member.tries = member.retry_ns = 0
+        member.failed_ns = ()
     if group.phase is Phase.BLOCKED:
         for member in group.members:
             member.state = Res.UNKNOWN

@@ -11,7 +11,7 @@ from hbcore.engine.effects import Held
 from hbcore.engine.group import Group, Phase
 from hbcore.engine.world import World
 
-READY = (Phase.IDLE, Phase.CLAIMING, Phase.STARTING, Phase.RUNNING, Phase.FOUND)
+READY = (Phase.IDLE, Phase.CLAIMING, Phase.STARTING, Phase.RUNNING, Phase.MENDING, Phase.FOUND)
 
 
 def words(world: World, now_ns: int) -> Words:

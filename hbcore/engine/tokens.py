@@ -13,7 +13,7 @@ from hbcore.engine.probing import ROUND_NS, VETO_PACE_NS
 from hbcore.engine.table import Inputs, Peer
 from hbcore.engine.world import World
 
-ACTIVE = (Phase.RUNNING, Phase.STARTING, Phase.FOUND)
+ACTIVE = (Phase.RUNNING, Phase.STARTING, Phase.MENDING, Phase.FOUND)
 AT_REST = (Phase.IDLE, Phase.CLAIMING, Phase.FOUND)
 
 

@@ -113,8 +113,6 @@ class _Reader:
             self.found.error(line, "key-two-words", id=number)
         elif words[0][0] in "\"'`" or words[0][-1] in "\"'`":
             self.found.error(line, "key-quotes", id=number)
-        elif not words[0].isascii():
-            self.found.error(line, "odd-character-secret")
         elif len(words[0]) > MAX_KEY:
             self.found.error(line, "key-long", id=number, limit=MAX_KEY)
         else:

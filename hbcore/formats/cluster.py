@@ -20,6 +20,7 @@ from hbcore.engine.config import (
     Link,
     Media,
     Problem,
+    Resource,
     Timing,
     Weight,
     Where,
@@ -68,7 +69,7 @@ def assemble(
     if not texts.groups and not texts.haresources_failed:
         res.warning(0, "no-group")
     tags = _tags(texts, yaml)
-    groups = tuple(_group(g, nodes, tags.get(g.name), files) for g in texts.groups)
+    groups = tuple(_group(g, nodes, tags.get(g.name), files, yaml) for g in texts.groups)
     groups = _guarded(groups, texts, tags, yaml)
     doubtful = ha.failed or yaml.failed or texts.ha_cf_failed or texts.haresources_failed
     if not doubtful:  # else times or groups are not those meant
@@ -89,16 +90,35 @@ def assemble(
         debugfile=texts.ha_cf.debugfile,
         logfacility=texts.ha_cf.logfacility,
         chosen=chosen,
+        respawn=texts.ha_cf.respawn,
     )
     return config, problems
 
 
-def _group(group: GroupLine, nodes: Sequence[str], tag: Tag | None, files: tuple[str, str, str]) -> GroupDef:
+def _group(
+    group: GroupLine, nodes: Sequence[str], tag: Tag | None, files: tuple[str, str, str], found: Findings
+) -> GroupDef:
     weight, why, of = weights.weigh(group.resources)
     if tag is not None and tag.weight is not None:
         weight, why, of = tag.weight, "weight-tagged", f"{files[2]}:{tag.weight_line}"
     prefer = (group.node, *(n for n in nodes if n != group.node))
-    return GroupDef(group.name, prefer, group.resources, weight, why, of, Where(files[1], group.line))
+    resources = group.resources if tag is None else _cared(group, tag, found)
+    return GroupDef(group.name, prefer, resources, weight, why, of, Where(files[1], group.line))
+
+
+def _cared(group: GroupLine, tag: Tag, found: Findings) -> tuple[Resource, ...]:
+    """Its resources, each with the care it was given."""
+    resources = {r.name: r for r in group.resources}
+    for cared in tag.cares:
+        resource = resources.get(cared.resource)
+        if resource is None:
+            near = nearest(cared.resource, resources, 0.0) or ", ".join(resources)
+            found.error(cared.line, "care-resource", resource=cared.resource, group=group.name, near=near)
+        elif resource.address is not None:
+            found.error(cared.line, "care-address", resource=cared.resource)
+        else:
+            resources[cared.resource] = replace(resource, care=cared.care)
+    return tuple(resources.values())
 
 
 def _nodes(texts: Texts, me: str | None, found: Findings) -> None:
@@ -147,7 +167,7 @@ def _owners(groups: Sequence[GroupLine], nodes: Sequence[str], found: Findings) 
             else:
                 found.error(group.line, "group-node", node=group.node, nodes=", ".join(nodes))
             continue
-        for resource, line in zip(group.resources, group.places, strict=True):
+        for resource, line in zip(group.resources[:-1], group.places, strict=False):  # the last begins no new group
             if resource.kind.lower() in nodes:
                 found.error(line, "resource-is-node", word=resource.kind)
                 break
@@ -177,7 +197,7 @@ def _shared(groups: Sequence[GroupLine], found: Findings) -> None:
     seen: dict[str, str] = {}
     for group in groups:
         for resource, line in zip(group.resources, group.places, strict=True):
-            if resource.agent != "script":
+            if resource.address is not None:
                 continue
             text = written(resource)
             if seen.get(text, group.name) != group.name:

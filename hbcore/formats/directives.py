@@ -27,11 +27,15 @@ FACILITIES = (
     "auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "security", "syslog", "user", "uucp",
     *(f"local{n}" for n in range(8)), "none",
 )  # fmt: skip
-# What heartbeat's own children did that hbcored does itself; any other command in `respawn` is refused.
+# What heartbeat's own children did that hbcored does itself; and its other helpers, which are known by name, whether
+# they are installed or not, and not started. Any other command in `respawn` is run.
 BUILT_IN = ("ipfail", "pingd")
 UNNEEDED = (
-    "ccm", "cib", "crmd", "attrd", "stonithd", "mgmtd", "hbagent", "lha-snmpagent", "apphbd", "ha_logd", "pengine",
+    "ccm", "cib", "crmd", "attrd", "lrmd", "stonithd", "stonith-ng", "pengine", "cibmon", "mgmtd", "dopd", "hbagent",
+    "lha-snmpagent", "apphbd", "recoverymgrd", "quorumd", "ha_logd",
 )  # fmt: skip
+# What `crm` and `pacemaker` take besides a switch: ways to start Pacemaker.
+CRM_MODES = ("respawn", "auto", "minimal", "manual", "ccm-only", "valgrind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ IDLE: dict[str, Idle] = {
     "compression_threshold": Idle("idle-compression", _POSITIVE),
     "conn_logd_time": Idle("idle-logd", values.time_ns),
     "coredumps": Idle("idle-coredumps", _SWITCH),
-    "coreroot": Idle("idle-coredumps", values.path),
-    "crm_daemon_dir": Idle("idle-crm", values.path),
+    "coreroot": Idle("idle-coredumps", values.directory),
+    "crm_daemon_dir": Idle("idle-crm", values.directory),
     "crmd_spawns_pengine": Idle("idle-crm", _SWITCH),
     "debug": Idle("idle-debug", _number(0, 255)),
     "enable_config_writes": Idle("idle-crm", _SWITCH),

@@ -12,12 +12,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hbcore.engine.config import Link, PingGroup, Problem
+from hbcore.engine.config import Link, PingGroup, Problem, Respawn, Where
 from hbcore.formats import directives, media, pings, values
 from hbcore.formats.media import options
 from hbcore.formats.text import Findings, Line, Placed, lines, nearest
 from hbcore.formats.values import Fault
 
+MAX_RESPAWN = 16
 DEFAULT_CLUSTER = "linux-ha"  # heartbeat's own
 EXAMPLES = {
     **media.EXAMPLES,
@@ -50,6 +51,7 @@ class HaCf:
     logfile: str | None = None
     debugfile: str | None = None
     logfacility: str | None = None
+    respawn: tuple[Respawn, ...] = ()
 
     @property
     def asked(self) -> list[Placed]:
@@ -73,9 +75,11 @@ class _Reader:
 
     def __init__(self, found: Findings) -> None:
         self.found = found
+        self.current = Line(0, "", "")
         self.nodes: list[Placed] = []
-        self.media = media.Reading(found)
-        self.pings = pings.Reading(found, self.nodes)
+        self.media = media.Reading(found, self._read)
+        self.pings = pings.Reading(found, self.nodes, self._read)
+        self.programs: list[Respawn] = []
         self.times: dict[str, tuple[int, int]] = {}
         self.single: dict[str, object] = {}
         self.first: dict[str, int] = {}  # line in which a directive that counts once was first given
@@ -109,9 +113,11 @@ class _Reader:
             logfile=_text(said.get("logfile")),
             debugfile=_text(said.get("debugfile")),
             logfacility=_text(said.get("logfacility")),
+            respawn=tuple(self.programs),
         )
 
     def read(self, line: Line) -> None:
+        self.current = line
         word = line.words[0]
         if written := re.match(r"([A-Za-z_]+)[ \t]*[=:][ \t]*(.*)", line.body):
             name, rest = written[1].lower(), written[2].strip()
@@ -122,6 +128,8 @@ class _Reader:
             self._unknown(line.number, word)
         elif word in directives.REFUSED:
             self.found.error(line.number, directives.REFUSED[word], option=word)
+        elif line.body.endswith("\\"):
+            self.found.error(line.number, "ha-continuation")
         elif not options(line.words[1:]):
             self.found.error(line.number, "no-value", option=word, example=EXAMPLES.get(word, f"{word} VALUE"))
         elif quoted := next((w for w in line.words if w[0] in "\"'`" or w[-1] in "\"'`"), None):
@@ -185,8 +193,10 @@ class _Reader:
 
     def crm(self, line: int, option: str, words: list[str]) -> None:
         choice = self._only(line, option, options(words), lambda w: w.lower())
-        if choice is not None and choice not in values.OFF:
+        if choice in values.ON or choice in directives.CRM_MODES:
             self.found.error(line, "refused-crm", option=option, word=choice)
+        elif choice is not None and choice not in values.OFF:
+            self.found.error(line, "not-one-of", option=option, word=choice, allowed="no")
 
     def respawn(self, line: int, option: str, words: list[str]) -> None:
         if len(words) < 2 or not words[1].startswith("/"):
@@ -197,8 +207,10 @@ class _Reader:
             self.found.note(line, "respawn-built-in", program=program)
         elif program in directives.UNNEEDED:
             self.found.note(line, "respawn-unneeded", program=program)
+        elif len(self.programs) >= MAX_RESPAWN:
+            self.found.error(line, "respawn-many", limit=MAX_RESPAWN)
         else:
-            self.found.error(line, "respawn-refused", program=words[1])
+            self.programs.append(Respawn(words[0], tuple(words[1:]), Where(self.found.file, line)))
 
     # -- shared --------------------------------------------------------------------------------------------------
 
@@ -242,7 +254,11 @@ class _Reader:
         """The value, or None after its fault was told."""
         value = read(word)
         if isinstance(value, Fault):
-            self.found.error(line, value.code, option=option, **dict(value.args))
+            args = dict(value.args)
+            if "at" in args:  # a foreign character behind a good value
+                column = self.current.column(word) + int(args.pop("at"))
+                args |= {"column": str(column), "line": self.current.body.replace(word, args.pop("write"), 1)}
+            self.found.error(line, value.code, option=option, **args)
             return None
         return value
 

@@ -18,13 +18,20 @@ from dataclasses import dataclass, replace
 from hbcore.engine.beat import MAX_GROUPS, MAX_NAME
 from hbcore.engine.config import Problem, Resource
 from hbcore.formats import address, values
-from hbcore.formats.text import BLANKS, Findings, Line, blank_split, lines
+from hbcore.formats.pasted import BLANKS
+from hbcore.formats.text import Findings, Line, blank_split, lines
 from hbcore.formats.values import Fault, fault
 
 MAX_RESOURCES = 64
 MAX_ARG = 255
 ADDRESS_KINDS = ("IPaddr", "IPaddr2", "IPv6addr")
-LATER_CLASSES = ("ocf", "systemd", "lsb", "service", "upstart", "stonith", "nagios", "heartbeat")
+CLASSES = ("ocf", "systemd", "lsb")
+FOREIGN_CLASSES = ("service", "upstart", "stonith", "nagios", "heartbeat")  # Pacemaker's other ones
+UNITS = (".service", ".socket", ".target", ".mount", ".timer", ".path", ".slice")
+OCF_ADDRESSES = ("IPaddr", "IPaddr2", "IPv6addr")
+_UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\\:@-]*")  # systemd.unit(5)
+_OCF = re.compile(r"[A-Za-z0-9_-]+:[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_PARAM = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 _KIND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*")
 
 
@@ -77,7 +84,7 @@ def parse(text: str, file: str = "haresources") -> tuple[tuple[GroupLine, ...], 
 def _joined(text: str, found: Findings) -> Iterator[tuple[list[Word], bool]]:
     """Words of each logical line, and whether its first line was indented; lines at fault are reported and left out."""
     words: list[Word] = []
-    indented = broken = False
+    indented = broken = glued = False
     open_line = 0  # the line whose `\\` waits for a continuation
     for line in lines(text, found):
         if line.faulty:
@@ -98,10 +105,14 @@ def _joined(text: str, found: Findings) -> Iterator[tuple[list[Word], bool]]:
             if code:
                 found.error(line.number, code)
                 broken = True
+            elif open_line and glued and line.raw[0] not in BLANKS:  # one word or two?
+                found.error(open_line, "continuation-glued")
+                broken = True
             elif open_line and line.comment is not None:
                 found.warning(line.number, "continuation-comment")
             words += [Word(word, line.number) for word in blank_split(body)]
             open_line = line.number if goes_on else 0
+            glued = body[-1:] not in BLANKS
         if not open_line:
             if words and not broken:
                 yield words, indented
@@ -168,6 +179,11 @@ def _resource(word: str) -> Resource | Fault:
         return _built_in(built_in, word)
     if address.looks_like_ipv6(word):
         return _address("IPv6addr", (), word)
+    cls = kind.partition(":")[0]
+    if cls.lower() in CLASSES and (":" in kind or args):
+        return _classed(cls, word, kind, args)
+    if kind.endswith(UNITS) and not args:
+        return _unit(kind)
     if wrong := _shape(word, kind, args):
         return wrong
     if address.looks_like(word):
@@ -199,6 +215,36 @@ def _built_in(kind: str, word: str) -> Resource | Fault:
     return _address(kind, (spec,), spec)
 
 
+def _classed(cls: str, word: str, kind: str, args: list[str]) -> Resource | Fault:
+    """`ocf:PROVIDER:TYPE::NAME=VALUE`, `systemd:UNIT`, `lsb:SCRIPT::ARG`."""
+    name = kind.partition(":")[2]
+    if cls == "OCF" and len(args) == 2 and not name:
+        return fault("ocf-wrapper", word=word, agent=args[0], instance=args[1])
+    if cls not in CLASSES or not name:  # SYSTEMD:apache2, systemd::apache2
+        return fault("class-spelling", word=word, write=":".join((cls.lower(), *filter(None, (name, *args)))))
+    if len(word) > MAX_ARG:
+        return fault("resource-long", limit=MAX_ARG)
+    if cls == "systemd":
+        return fault("unit-args", word=word, write=f"systemd:{name}") if args else _unit(name)
+    if cls == "lsb":
+        return Resource(name, "lsb", name, tuple(args)) if _KIND.fullmatch(name) else fault("kind-bad", word=name)
+    kind_of = name.partition(":")[2]
+    if _OCF.fullmatch(name) is None:
+        return fault("ocf-bad", word=word, write=f"ocf:heartbeat:{name.strip(':').rpartition(':')[2] or 'Filesystem'}")
+    if kind_of in OCF_ADDRESSES:
+        return fault("ocf-address", word=word)
+    if wrong := next((a for a in args if _PARAM.fullmatch(a) is None), None):
+        return fault("ocf-param", word=wrong)
+    return Resource(kind_of, "ocf", name, tuple(args))
+
+
+def _unit(name: str) -> Resource | Fault:
+    unit = name if name.endswith(UNITS) else f"{name}.service"
+    if _UNIT.fullmatch(unit) is None:
+        return fault("unit-bad", word=name)
+    return Resource(unit.removesuffix(".service"), "systemd", unit)
+
+
 def _shape(word: str, kind: str, args: list[str]) -> Fault | None:
     """Shapes that can only be mistakes, or that a later version runs."""
     if word == "\\":
@@ -206,10 +252,9 @@ def _shape(word: str, kind: str, args: list[str]) -> Fault | None:
     if ":::" in word or "" in args or not kind:
         return fault("args-empty", word=word)
     lower = kind.partition(":")[0].lower()
-    if lower in LATER_CLASSES and (args or ":" in kind):
-        return fault("class-later", word=word, cls=lower)
-    if kind.endswith((".service", ".socket", ".target", ".mount")):
-        return fault("class-later", word=word, cls="systemd")
+    if lower in FOREIGN_CLASSES and (args or ":" in kind):
+        name = kind.partition(":")[2] or (args[0] if args else "")
+        return fault("class-foreign", word=word, cls=lower, write=name if lower == "heartbeat" else f"systemd:{name}")
     if address.looks_like(kind) and args:
         return fault("ip-colons", word=word, write="/".join([kind, *args]))
     if ":" in kind and kind[0].isdigit() and not address.looks_like(kind):
@@ -239,7 +284,8 @@ def _address(kind: str, args: tuple[str, ...], spec: str) -> Resource | Fault:
 
 def written(resource: Resource) -> str:
     """The resource with its arguments, as the file has it."""
-    return "::".join((resource.kind, *resource.args))
+    cls = f"{resource.agent}:" if resource.agent in CLASSES else ""
+    return "::".join((cls + resource.kind, *resource.args))
 
 
 def _unique(resources: list[Resource]) -> tuple[Resource, ...]:

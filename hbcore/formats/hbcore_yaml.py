@@ -6,7 +6,10 @@
     guard: auto                            # required or off
     groups:
       192.168.100.100: {weight: light}     # or heavy
-      192.168.100.101: {guard: off}
+      192.168.100.101:
+        guard: off
+        resources:                           # how each is looked after
+          httpd: {monitor: 30, stop: 120, restarts: 1, on_fail: move}
 
 Owns that shape; the other words of the configuration to come, and `takeover` (beside weight), have their places kept,
 and are refused by name until a version reads them.
@@ -17,27 +20,44 @@ Must not know which groups there are (cluster.py's), what the times mean togethe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import yaml
 
-from hbcore.engine.config import Guard, Problem, Weight
+from hbcore.engine.config import CARE, SECOND, Care, Guard, OnFail, Problem, Weight
 from hbcore.engine.lease import PROFILES
 from hbcore.formats.directives import TIMES
 from hbcore.formats.ha_cf import EXAMPLES
+from hbcore.formats.pasted import is_bad_byte
 from hbcore.formats.text import Findings, nearest
-from hbcore.formats.values import OFF, ON, Fault, time_ns
+from hbcore.formats.values import OFF, ON, Fault, time_ns, whole
 
 SCHEMA = "1"
 MAX_DEPTH = 20
 HIDDEN_ENDS = "\r\x85\u2028\u2029"  # line ends to YAML and to nobody else: they would shift every line number
 KEYS = ("schema", "profile", "timing", "guard", "groups")
-GROUP_KEYS = ("weight", "guard")
+GROUP_KEYS = ("weight", "guard", "resources")
+CARE_TIMES = ("monitor", "start", "stop", "status", "forget")
+CARE_KEYS = (*CARE_TIMES, "restarts", "on_fail")
 LATER = ("two_node", "no_quorum", "arbiter", "fencing", "links", "nodes", "ping", "cluster")
-GROUP_LATER = ("takeover", "failback", "prefer", "resources")
+GROUP_LATER = ("takeover", "failback", "prefer")
 WEIGHTS = tuple(w.value for w in Weight)
 GUARDS = tuple(g.value for g in Guard)
+ON_FAILS = tuple(o.value for o in OnFail)
+NEVER = "never"  # monitor
+LEAST_NS = SECOND  # between two monitors
+MOST_RESTARTS = 1000
 MEANT = {**dict.fromkeys(ON, "auto"), **dict.fromkeys(OFF, "off")}  # a guard written as a switch
+
+
+@dataclass(frozen=True, slots=True)
+class Cared:
+    """How the resource of that name is to be looked after; what is not said is as it ever is."""
+
+    resource: str
+    line: int
+    care: Care
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +70,7 @@ class Tag:
     weight_line: int = 0
     guard: Guard | None = None
     guard_line: int = 0
+    cares: tuple[Cared, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +99,14 @@ def parse(text: str, file: str = "hbcore.yaml") -> tuple[HbcoreYaml, tuple[Probl
 
 def _compose(text: str, found: Findings) -> yaml.Node | None:
     for number, line in enumerate(text.split("\n"), 1):
-        if any("\ud800" <= c <= "\udfff" for c in line):
+        if any(is_bad_byte(c) for c in line):
             found.error(number, "not-utf8")
             return None
-        if hidden := next((c for c in line.removesuffix("\r") if c in HIDDEN_ENDS), None):
-            found.error(number, "invisible-character", name="line end", number=f"U+{ord(hidden):04X}")
+        shown = line.removesuffix("\r")
+        if at := next((n for n, c in enumerate(shown, 1) if c in HIDDEN_ENDS), 0):
+            write = f"`{shown.translate(dict.fromkeys(map(ord, HIDDEN_ENDS)))}`"
+            shown_as = f"U+{ord(shown[at - 1]):04X}"
+            found.error(number, "invisible-character", name="line end", number=shown_as, column=at, write=write)
             return None
     try:
         depth = 0
@@ -139,7 +163,7 @@ def _below(
 def _times(entries: dict[str, yaml.Node], found: Findings) -> dict[str, tuple[int, int]]:
     times: dict[str, tuple[int, int]] = {}
     for option, node in entries.items():
-        example = EXAMPLES[option].replace(" ", ": ", 1)
+        example = EXAMPLES.get(option, f"{option} 60").replace(" ", ": ", 1)
         word = node.value if isinstance(node, yaml.ScalarNode) else ""
         ns = time_ns(word)
         if not word:
@@ -160,12 +184,39 @@ def _group(name: str, node: yaml.Node, found: Findings) -> Tag | None:
     entries = _entries(node, found, f"group {name}", GROUP_KEYS, GROUP_LATER)
     weight, weight_line = _choice(entries, "weight", WEIGHTS, found)
     guard, guard_line = _choice(entries, "guard", GUARDS, found)
-    if weight is None and guard is None:
+    below = _below(entries, "resources", None, found)
+    cares = tuple(Cared(r, _line(n), _care(r, n, found)) for r, n in below.items())
+    if weight is None and guard is None and not cares:
         return None
     return Tag(
-        name, weight_line or guard_line, Weight(weight) if weight else None, weight_line,
-        Guard(guard) if guard else None, guard_line,
+        name, weight_line or guard_line or cares[0].line, Weight(weight) if weight else None, weight_line,
+        Guard(guard) if guard else None, guard_line, cares,
     )  # fmt: skip
+
+
+def _care(resource: str, node: yaml.Node, found: Findings) -> Care:
+    entries = _entries(node, found, f"resource {resource}", CARE_KEYS, ())
+    said: dict[str, Any] = {}
+    monitor = entries.get("monitor")
+    if isinstance(monitor, yaml.ScalarNode) and monitor.value == NEVER:
+        said["monitor_ns"] = 0
+        del entries["monitor"]
+    times = {option: node for option, node in entries.items() if option in CARE_TIMES}
+    for option, (ns, line) in _times(times, found).items():
+        if option == "monitor" and ns < LEAST_NS:
+            found.error(line, "care-monitor-often", resource=resource)
+        else:
+            said[f"{option}_ns"] = ns
+    if restarts := entries.get("restarts"):
+        count = whole(restarts.value if isinstance(restarts, yaml.ScalarNode) else "", 0, MOST_RESTARTS)
+        if isinstance(count, Fault):
+            found.error(_line(restarts), count.code, option="restarts", **dict(count.args))
+        else:
+            said["restarts"] = count
+    on_fail, _ = _choice(entries, "on_fail", ON_FAILS, found)
+    if on_fail:
+        said["on_fail"] = OnFail(on_fail)
+    return replace(CARE, **said)
 
 
 def _choice(entries: dict[str, yaml.Node], key: str, allowed: Iterable[str], found: Findings) -> tuple[str | None, int]:

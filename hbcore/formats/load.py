@@ -23,6 +23,7 @@ FILES = ("ha.cf", "authkeys", "haresources")
 OPTIONAL = "hbcore.yaml"
 PARTS = (*FILES, OPTIONAL)
 LATER = "cluster.yaml"
+NODEINFO = "nodeinfo"  # its first line overrode `uname -n` in heartbeat
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -73,6 +74,11 @@ def _keys(config_dir: Path, problems: list[Problem]) -> Keyring | None:
 
 
 def _later(config_dir: Path, problems: list[Problem]) -> None:
+    """Files that would mean something elsewhere and mean nothing here."""
+    if (config_dir / NODEINFO).exists():
+        told = Findings(NODEINFO)
+        told.warning(0, "nodeinfo")
+        problems += told.close()
     if not (config_dir / LATER).exists():
         return
     found = Findings(LATER)

@@ -37,12 +37,17 @@ EXAMPLES = {
 ABOVE = {"udpport": (Media.UCAST, Media.BCAST, Media.UCAST6), "baud": (Media.SERIAL,)}
 
 
+# Reads a word of a line (its number, what it is of) or tells the fault; None then.
+Read = Callable[[int, str, str, Callable[[str], object]], object]
+
+
 class Reading:
     """What the lines about media said so far; the order counts for `udpport` and `baud`."""
 
-    def __init__(self, found: Findings) -> None:
+    def __init__(self, found: Findings, read: Read) -> None:
         self.links: list[Link] = []
         self._found = found
+        self._read = read
         self._set: dict[str, tuple[int, int]] = {}  # udpport, baud -> value, line
         self.handlers: dict[str, Callable[[int, str, list[str]], None]] = {
             "mcast": self._mcast,
@@ -114,7 +119,7 @@ class Reading:
             self._link(line, Media.SERIAL, str(path), "", 0, baud=self._given("baud", DEFAULT_BAUD))
 
     def _above(self, line: int, option: str, words: list[str]) -> None:
-        """A value for all lines below; one that comes too late would silently not count."""
+        """A value for all lines below; another one that comes too late would silently not count."""
         parts = options(words)
         if len(parts) > 1:
             self._found.error(line, "too-many-values", option=option, first=parts[0], second=parts[1])
@@ -122,7 +127,7 @@ class Reading:
         value = self._read(line, option, parts[0], _port if option == "udpport" else _baud)
         if not isinstance(value, int):
             return
-        if late := self._below(option):
+        if late := [link for link in self._below(option) if value not in (link.port, link.baud)]:
             port, first = option == "udpport", late[0]
             medium, other = first.media, first.where.line
             self._found.error(line, "udpport-late" if port else "baud-late", medium=medium, other=other)
@@ -148,8 +153,10 @@ class Reading:
                 line, "media-device", option=option, word=words[0], write=" ".join([option, "eth0", *words])
             )
         elif len(words) < len(names):
-            write = " ".join([option, *words, *example[len(words) :]])
-            self._found.error(line, "media-short", option=option, missing=", ".join(names[len(words) :]), write=write)
+            lost = 1 if names[1] == "group" and len(words) > 1 and words[1].isdigit() else len(words)
+            missing = names[lost : lost + len(names) - len(words)]
+            write = " ".join([option, *words[:lost], *example[lost : lost + len(missing)], *words[lost:]])
+            self._found.error(line, "media-short", option=option, missing=", ".join(missing), write=write)
         elif len(words) > len(names):
             self._found.error(line, "media-long", option=option, word=words[len(names)], names=", ".join(names))
         else:
@@ -172,14 +179,6 @@ class Reading:
         candidates = (stem if n == 1 else f"{stem}.{n}" for n in range(1, MAX_LINKS + 2))
         name = next(c for c in candidates if c not in names)
         self.links.append(Link(name, media, device, target, port, ttl, loop, Where(self._found.file, line), baud))
-
-    def _read(self, line: int, option: str, word: str, read: Callable[[str], object]) -> object:
-        """The value, or None after its fault was told."""
-        value = read(word)
-        if isinstance(value, Fault):
-            self._found.error(line, value.code, option=option, **dict(value.args))
-            return None
-        return value
 
 
 def options(words: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from hbcore.engine.config import PingGroup
 from hbcore.formats import values
-from hbcore.formats.media import options
+from hbcore.formats.media import Read, options
 from hbcore.formats.text import Findings, Placed
 from hbcore.formats.values import Fault
 
@@ -27,12 +27,13 @@ EXAMPLES = {
 class Reading:
     """`pings`: addresses and names of groups, in the order of the file. `nodes`: those named so far."""
 
-    def __init__(self, found: Findings, nodes: Sequence[Placed]) -> None:
+    def __init__(self, found: Findings, nodes: Sequence[Placed], read: Read) -> None:
         self.pings: list[Placed] = []
         self.groups: list[PingGroup] = []
         self._machines = 0
         self._found = found
         self._nodes = nodes
+        self._read = read
         self.handlers: dict[str, Callable[[int, str, list[str]], None]] = {
             "ping": self._ping,
             "ping6": self._ping,
@@ -75,11 +76,8 @@ class Reading:
         if word.lower() in [n.word for n in self._nodes]:
             self._found.error(line, "ping-is-node", word=word)
             return None
-        address = read(word)
-        if isinstance(address, Fault):
-            self._found.error(line, address.code, option=option, **dict(address.args))
-            return None
-        return address
+        address = self._read(line, option, word, read)
+        return None if address is None else str(address)
 
     def _twice(self, line: int, address: str) -> bool:
         other = next((p for p in self.pings if p.word == address), None)

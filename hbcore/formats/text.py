@@ -1,31 +1,22 @@
 """Lines of a file a person edits, and the notebook of what is wrong with them.
 
-Owns bounds on lines and problems, comments, blanks, and the traces that word processors and web pages leave in pasted
-text. Invariant: no text makes anything here raise; a line that is at fault is reported once and not passed on.
+Owns bounds on lines and problems, comments and blanks. Invariant: no text makes anything here raise; a line that is at
+fault (what pasted.py finds in it included) is reported once and not passed on.
 Must not know any format's words, nor sentences (problems carry codes).
 """
 
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from hbcore.engine.config import Problem, Severity, Where
+from hbcore.formats import pasted
+from hbcore.formats.pasted import BLANKS
 
 MAX_LINE = 5120  # heartbeat's MAXLINE; it silently splits longer lines, we refuse them
 MAX_PROBLEMS = 200  # of one file; the rest is counted, not listed
-BLANKS = " \t\f\r"  # what heartbeat takes as white space within a line; never str.split(), which knows more
-MARKS = ("//", "/*", "\\\\", ";", "--", "<!--", "%", "REM ", "rem ")  # how other files begin a comment
-PLAIN = str.maketrans(
-    {
-        "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u2032": "'",
-        "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"', "\u2033": '"', "\u00ab": '"', "\u00bb": '"',
-        "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2015": "-", "\u2212": "-",
-        "\u3002": ".", "\u3001": ",", "\u2044": "/", "\u2215": "/", "\u2236": ":",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +80,10 @@ class Line:
     def words(self) -> list[str]:
         return blank_split(self.body)
 
+    def column(self, word: str) -> int:
+        """Where the word begins, 1-based, in characters."""
+        return self.raw.find(word) + 1
+
 
 def lines(text: str, found: Findings, *, anywhere: bool = True, secret: bool = False) -> Iterator[Line]:
     """Every line, cleaned; blank ones and those at fault (which are reported here) have an empty body.
@@ -107,13 +102,10 @@ def lines(text: str, found: Findings, *, anywhere: bool = True, secret: bool = F
             yield Line(number, "", raw, faulty=True)
             continue
         body, mark, comment = _cut(raw, anywhere)
-        if any(_is_bad_byte(c) for c in comment):
+        if any(pasted.is_bad_byte(c) for c in comment):
             found.warning(number, "not-utf8-comment")
-        if fault := _fault(body, mark):
-            code, args = fault
-            if secret and "number" in args:
-                code, args = "odd-character-secret", {}
-            found.error(number, code, **args)
+        if trace := pasted.trace(raw, comments=anywhere):
+            _tell(trace, number, found, secret=secret)
             yield Line(number, "", raw, faulty=True)
             continue
         yield Line(number, body.strip(BLANKS), raw, comment if mark else None)
@@ -147,39 +139,12 @@ def _cut(raw: str, anywhere: bool) -> tuple[str, str, str]:
     return raw, "", ""
 
 
-def _is_bad_byte(char: str) -> bool:
-    """Bytes that are not UTF-8 arrive as lone surrogates (errors="surrogateescape")."""
-    return "\ud800" <= char <= "\udfff"
-
-
-def _fault(body: str, mark: str) -> tuple[str, dict[str, object]] | None:
-    """What a paste has done to the part of a line that counts; at most one thing is told."""
-    stripped = body.strip(BLANKS)
-    if mark and body.endswith("\\"):
-        return "escaped-comment", {}
-    if stripped.startswith("\\#"):  # where `#` is a comment only at the beginning of a line
-        return "escaped-comment", {}
-    for char in stripped:
-        if _is_bad_byte(char):
-            return "not-utf8", {}
-        if fault := _odd(char):
-            return fault
-    for opening in MARKS:
-        if stripped.startswith(opening):
-            return "comment-mark", {"mark": opening.strip()}
-    return None
-
-
-def _odd(char: str) -> tuple[str, dict[str, object]] | None:
-    if " " <= char <= "~" or char in BLANKS[:-1]:
-        return None
-    name = unicodedata.name(char, "control character").lower()
-    shown = {"name": name, "number": f"U+{ord(char):04X}"}
-    plain = unicodedata.normalize("NFKC", char.translate(PLAIN))
-    if unicodedata.category(char) in ("Zs", "Zl", "Zp"):
-        return "odd-blank", dict(shown)
-    if plain != char and plain.isascii() and plain.isprintable():
-        return "odd-character", {**shown, "char": char, "plain": plain}
-    if unicodedata.category(char) in ("Cc", "Cf", "Cn", "Co"):
-        return "invisible-character", dict(shown)
-    return None
+def _tell(trace: pasted.Trace, number: int, found: Findings, *, secret: bool) -> None:
+    comment = trace.code in ("escaped-comment", "comment-mark")
+    if secret and not comment:
+        found.error(number, "odd-character-secret", column=trace.column)
+        return
+    line = "# ..." if secret else trace.line
+    found.error(
+        number, trace.code, column=trace.column, write=f"`{line}`" if line else "nothing in this line", **trace.args
+    )

@@ -98,7 +98,7 @@ def whole(word: str, low: int, high: int) -> int | Fault:
     if re.fullmatch(r"[0-9]{1,9}", word) is None:
         digits = re.match(r"[0-9]{1,9}", word)
         if digits is not None and low <= int(digits.group()) <= high:
-            return fault("number-trailing", word=word, write=int(digits.group()))
+            return fault("number-trailing", char=word[digits.end()], at=digits.end(), write=int(digits.group()))
         return fault("number-bad", word=word, low=low, high=high)
     if not low <= int(word) <= high:
         return fault("number-range", word=word, low=low, high=high)
@@ -188,7 +188,12 @@ def node(word: str) -> str | Fault:
 
 
 def path(word: str) -> str | Fault:
-    """An absolute path."""
+    """An absolute path of a file."""
     if not word.startswith("/") or word.endswith("/") or len(word) > 1024:
         return fault("path-bad", word=word)
     return word
+
+
+def directory(word: str) -> str | Fault:
+    """An absolute path of a directory."""
+    return path(word.rstrip("/")) if word.strip("/") else fault("path-bad", word=word)

@@ -12,7 +12,7 @@ from hbcore.engine.config import Resource, Weight
 
 LIGHT_SCRIPTS = frozenset(
     {
-        "httpd", "apache2", "apache", "nginx", "lighttpd", "haproxy", "squid", "varnish", "named", "bind9",
+        "httpd", "apache2", "apache", "nginx", "lighttpd", "haproxy", "squid", "Squid", "varnish", "named", "bind9",
         "ldirectord", "ipvsadm", "SendArp", "MailTo", "Delay", "Dummy",
     }
 )  # fmt: skip
@@ -20,7 +20,12 @@ LIGHT_SCRIPTS = frozenset(
 
 def weigh(resources: Sequence[Resource]) -> tuple[Weight, str, str]:
     """Weight, the code that says why, and the resource that decided (the first heavy one, else the first)."""
-    heavy = next((r for r in resources if r.agent != "address" and r.kind not in LIGHT_SCRIPTS), None)
+    heavy = next((r for r in resources if r.agent != "address" and _plain(r) not in LIGHT_SCRIPTS), None)
     if heavy is not None:
         return Weight.HEAVY, "weight-unknown-agent", heavy.name
     return Weight.LIGHT, "weight-known-light", resources[0].name if resources else ""
+
+
+def _plain(resource: Resource) -> str:
+    """The service's own word, without its class."""
+    return resource.kind.rpartition(":")[2].removesuffix(".service")

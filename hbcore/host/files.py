@@ -1,8 +1,9 @@
 """Durable files: what must survive a crash of the daemon or of the machine.
 
-Owns the envelope `{"format": N, "checksum": sha256 of the payload's bytes, "payload": ...}`, its way to the disk, and
-the names under which damaged files are kept. Invariant: a reader sees the old content or the new one, whole; a file
-that cannot be trusted is never read as absent: `read` refuses it, `recover` keeps it aside and says so.
+Owns the way of any bytes to the disk, the envelope `{"format": N, "checksum": sha256 of the payload's bytes,
+"payload": ...}`, and the names under which damaged files are kept. Invariant: a reader sees the old content or the new
+one, whole; a file that cannot be trusted is never read as absent: `read` refuses it, `recover` keeps it aside and says
+so.
 Must not know what the payloads mean.
 """
 
@@ -95,8 +96,7 @@ def write(path: Path, format: int, payload: object) -> None:
     data = msgspec.json.encode(Envelope(format, _checksum(raw), msgspec.Raw(raw)))
     if len(data) > MAX_BYTES:
         raise ValueError(f"{path.name}: {len(data)} bytes")
-    with _writing:
-        _put(path, data)
+    put(path, data)
 
 
 def read(path: Path, format: int, type: type[T], migrations: Mapping[int, Migration] | None = None) -> T | None:
@@ -184,19 +184,24 @@ def _get(path: Path) -> bytes | None:
     return data
 
 
-def _put(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """These bytes at `path`, whole or not at all, never readable by more than `mode`; returns when the disk has them.
+
+    Raises OSError; the old file then stands.
+    """
     fresh = path.with_name(f".{path.name}.new")  # one fixed name: what a crash leaves is overwritten by the next write
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(fd, 0o600)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.rename(fresh, path)
-    _sync(path.parent)
+    with _writing:
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(fd, mode)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(fresh, path)
+        _sync(path.parent)
 
 
 def _sync(parent: Path) -> None:

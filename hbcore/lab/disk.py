@@ -1,8 +1,8 @@
 """A node's view of the file system: the machine's programs, and folders of its own where a cluster keeps things.
 
-Owns the root of a node: a tmpfs with the host's top folders bound into it, but its own /etc, /var, /run and /tmp.
-Invariant: a node writes nothing to the host's /etc, /var, /run and /tmp; what lasts over a power off is in `Disk` only.
-Must not know processes or the network.
+Owns the root of a node: a tmpfs with the host's top folders bound into it, but its own /etc, /var, /run and /tmp, and
+empty /srv and /mnt for what it mounts. Invariant: a node writes nothing to the host's of these; what lasts over a power
+off is in `Disk` only. Must not know processes or the network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hbcore.lab.cell import CODE
 from hbcore.lab.room import PLACE
 
 HOST_ETC = "/.host/etc"
-PRIVATE = ("etc", "var", "run", "tmp", "proc", "sys", "lost+found")
+PRIVATE = ("etc", "var", "run", "tmp", "srv", "mnt", "proc", "sys", "lost+found")
 OWN_ETC = ("hostname", "hosts", "ha.d", "mtab", "init.d", "resolv.conf")
 
 
@@ -78,7 +78,7 @@ def become_root(disk: Disk, hosts: Iterable[tuple[str, str]]) -> None:
     kernel.mount("node", str(new), "tmpfs", data="mode=755")
     _host_folders(new)
     _etc(new, hosts)
-    for folder in ("var/lib", "var/cache", "var/spool", "var/tmp", "run/lock", "tmp", "proc", "sys"):
+    for folder in ("var/lib", "var/cache", "var/spool", "var/tmp", "run/lock", "tmp", "srv", "mnt", "proc", "sys"):
         (new / folder).mkdir(parents=True)
     for folder in ("tmp", "var/tmp"):
         (new / folder).chmod(0o1777)

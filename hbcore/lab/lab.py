@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from hbcore.lab import cell as cells
 from hbcore.lab.capture import Capture
-from hbcore.lab.cell import HOST_KINDS, Cell
+from hbcore.lab.cell import HOST_KINDS, PATH, Cell
 from hbcore.lab.client import Client
 from hbcore.lab.disk import Disk
 from hbcore.lab.node import ECHO_PORT, Machine, Node, Off
@@ -143,9 +143,12 @@ class Lab:
         return found
 
     async def run(self, name: str, argv: Sequence[str], timeout_s: float, text: str = "") -> tuple[int, str, str]:
-        """Runs a program in a node: (exit code, stdout, stderr); 124 where it took too long."""
-        node = self.node(name)
-        options = ["-t", str(node.cell.pid), "-m", "-u", "-i", "-n", "-p"]
+        """Runs a program in a node, or at the client: (exit code, stdout, stderr); 124 where it took too long."""
+        if name == "client":
+            options, env = ["-t", str(self._cells[name].pid), "-u", "-n"], {**os.environ, "PATH": PATH}
+        else:
+            node = self.node(name)
+            options, env = ["-t", str(node.cell.pid), "-m", "-u", "-i", "-n", "-p"], node.environment
         # files, not pipes: what the program leaves running in the node may keep them open
         with TemporaryFile(dir=PLACE) as stdin, TemporaryFile(dir=PLACE) as out, TemporaryFile(dir=PLACE) as err:
             stdin.write(text.encode())
@@ -155,7 +158,7 @@ class Lab:
                 stdin=stdin,
                 stdout=out,
                 stderr=err,
-                env=node.environment,
+                env=env,
                 start_new_session=True,
             )
             code = await process.wait()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hbcore.lab import cell as cells
+from hbcore.lab import storage
 from hbcore.lab.cell import CODE, PATH, Cell
 from hbcore.lab.disk import Disk, become_root
 from hbcore.lab.switch import Switch
@@ -129,12 +130,12 @@ class Node:
         }
 
     def power_off(self) -> Off:
-        """Link first, then every process: nothing of it can answer while it dies."""
+        """Link and disks first, then every process: nothing of it can answer or write while it dies."""
         cell = self.cell
         at = time.monotonic()
         stamps = []
         steps: tuple[Callable[[], object], ...] = (
-            lambda: self._switch.silence(self.machine.port),
+            lambda: self._silence(cell),
             lambda: cell.first.signal(signal.SIGKILL),
             cell.first.wait_dead,
             lambda: self._switch.unplug(self.machine.port),
@@ -144,6 +145,10 @@ class Node:
             stamps.append(round((time.monotonic() - at) * 1000, 3))
         self._cell = None
         return Off(at, *stamps)
+
+    def _silence(self, cell: Cell) -> None:
+        self._switch.silence(self.machine.port)
+        storage.cut(cell.pid)
 
     def find(self, kind: str) -> list[int]:
         """Processes of this kind (`KINDS`), by their number outside."""

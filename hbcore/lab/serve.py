@@ -17,7 +17,7 @@ one. Times are CLOCK_MONOTONIC seconds, the same clock as Python's time.monotoni
             {"what": "link", "node"}                    the cable is out     {"what": "traffic", "node"} frames vanish
   heal      {}                                          undoes all cuts
   ping_on / ping_off / foreign_on / foreign_off {}      the ping node; a foreign host that has the service's address
-  run       {"node", "argv": [...], "timeout": 30, "stdin": ""}      -> {"code", "stdout", "stderr"}
+  run       {"node", "argv": [...], "timeout": 30, "stdin": ""}      -> {"code", "stdout", "stderr"}; also "client"
   find      {"node", "kind": as for kill, or "all"}     -> {"pids": [...]}, their numbers outside
   wait_served {"by": NODE?, "timeout": 30, "steady": 0.5, "page": true}      -> {"served": bool, "at", "client": {...}}
   report    {"since": t?, "until": t?}                  the client's figures since t (default: the mark), see below

@@ -25,6 +25,7 @@ from hbcore.engine.keys import Keyring
 from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Rebuild, Refresh, Renew, Send, Shut, TakeOff, Tell
 from hbcore.host import clock, pipe, realtime
+from hbcore.host.notify import Notifier
 from hbcore.links.carriers import Carriers
 from hbcore.links.ping import Pingers
 from hbcore.links.wire import Reject
@@ -95,6 +96,8 @@ class Pulse:
         self._exit: int | None = None
         self._resumed = start.generation > 0
         self._realtime = ""
+        self._manager = Notifier(successor=start.generation > 0)
+        self._ready = False  # this daemon was, once
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -140,6 +143,8 @@ class Pulse:
         if now - self._counted_ns >= SECOND:
             self._counted_ns = now
             self._count()
+            if self._ready and now - self._daemon_seen_ns < HANG_KILL_NS:
+                self._manager.well(now)
 
     def _birth(self, now: int) -> None:
         """Start a daemon and tell it all it needs."""
@@ -206,6 +211,8 @@ class Pulse:
             match message:
                 case pipe.Ready():
                     self._heart.daemon_came(now)
+                    self._ready = True
+                    self._manager.ready()
                 case Say() | Hold() | Prove():
                     self._carry_out(self._heart.obey(now, message))
                 case pipe.Places(places):
@@ -222,6 +229,7 @@ class Pulse:
         if child.closed and self._exit is None:
             now = clock.now_ns()
             self._poll.unregister(child.fileno())
+            self._ready = False
             self._heart.daemon_went(now)
             self._child.ended(now)
 
@@ -289,12 +297,14 @@ class Pulse:
         if signal.SIGHUP in pending:
             self._reload()
         if pending & {signal.SIGTERM, signal.SIGINT}:
+            self._manager.stopping()
             if not self._leaving_ns and self._child.pipe is not None:
                 self._child.pipe.send(pipe.Asked("leave"))
             self._leaving_ns = self._leaving_ns or now
 
     def _reload(self) -> None:
         """New keys are taken when the file is right; a bad one leaves the old keys in force."""
+        self._manager.reloading()
         keys, notes = self._reread()
         if keys is not None:
             self._keys = keys
@@ -302,6 +312,7 @@ class Pulse:
             self._child.pipe.send(pipe.Keys(self._keys))
             for note in notes:
                 self._child.pipe.send(note)
+        self._manager.ready()
 
 
 def _arguments(start: Start) -> list[str]:

@@ -144,13 +144,26 @@ _WEIGHTS = {
     "foreign": 0.8,
     "replay": 0.5, "freeze": 2.5, "hang": 1.0, "pause": 0.8, "renew-pause": 1.0, "wall": 0.3, "power": 3.0,
     "daemon": 1.6, "pulse": 1.0, "ours": 1.2, "leave": 1.0, "edge": 1.5, "disk": 0.8, "flush": 0.8, "address": 0.6,
-    "agent": 0.8, "order": 2.0,
+    "service": 0.8, "agent": 0.8, "order": 2.0,
 }  # fmt: skip
 _COMPANIONS = {  # kind -> how often it has one, of these kinds
     "foreign": (0.7, ("power", "ours")), "agent": (0.7, ("power", "leave")), "disk": (0.7, ("power",)),
     "flush": (0.7, ("freeze",)), "ping": (0.7, ("power",)), "order": (0.7, ("power",)), "power": (0.4, ("fence",)),
 }  # fmt: skip
-_GENTLE = ("ping", "replay", "renew-pause", "wall", "daemon", "disk", "flush", "address", "order", "hang", "freeze")
+_GENTLE = (
+    "ping",
+    "replay",
+    "renew-pause",
+    "wall",
+    "daemon",
+    "disk",
+    "flush",
+    "address",
+    "service",
+    "order",
+    "hang",
+    "freeze",
+)
 _EFFECTS = ("Say", "Hold", "Persist", "Run", "Persist Run", "Say Hold Persist Run Probe")
 
 
@@ -160,7 +173,7 @@ def _felt(config: ClusterConfig, capable: tuple[bool, bool]) -> dict[str, float]
     gated = any(g.gated for g in config.groups) and any(capable)
     scripts = any(r.agent == "script" for g in config.groups for r in g.resources)
     there = {
-        "ping": bool(config.pings), "foreign": addressed, "address": addressed, "agent": scripts,
+        "ping": bool(config.pings), "foreign": addressed, "address": addressed, "agent": scripts, "service": scripts,
         "flush": gated, "renew-pause": gated,
     }  # fmt: skip
     return {kind: weight for kind, weight in _WEIGHTS.items() if there.get(kind, True)}

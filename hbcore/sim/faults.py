@@ -349,6 +349,10 @@ def _address(world: World, machine: Machine, fault: Fault) -> None:
         machine.remove_address(ip)
 
 
+def _service(world: World, machine: Machine, fault: Fault) -> None:
+    machine.services_die()
+
+
 def _agent(world: World, machine: Machine, fault: Fault) -> Undo:
     """detail "fails OPERATION" | "hangs OPERATION": every script of this node."""
     way, operation = fault.detail.split()
@@ -402,6 +406,7 @@ KINDS: dict[str, Callable[[World, Machine, Fault], Undo | None]] = {
     "disk": _disk,
     "flush": _flush,
     "address": _address,
+    "service": _service,
     "agent": _agent,
     "order": _order,
 }

@@ -409,6 +409,7 @@ COUNTED = {
     "group-found": "adopted",
     "stalled": "stalls",
     "start-failed": "starts failed",
+    "resource-failed": "services failed",
     "stop-failed": "stops failed",
     "stop-blocked": "stops blocked",
     "isolated": "isolations",

@@ -311,6 +311,10 @@ class Machine:
         else:
             self.kernel.services.discard(key)
 
+    def services_die(self) -> None:
+        """All that scripts started here, by itself; nobody tells."""
+        self.kernel.services.clear()
+
     def remove_address(self, ip: str) -> None:
         """Not by the daemon, which is told by the kernel."""
         if ip in self.kernel.addresses:

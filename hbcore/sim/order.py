@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hbcore.engine.beat import Stand
-from hbcore.engine.config import MS, SECOND
+from hbcore.engine.config import CARE, MS, SECOND
 from hbcore.engine.effects import Effect, Persist, Run, Say
 from hbcore.engine.engine import Engine
 from hbcore.engine.group import Phase
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 GUARD_BACK_NS = 100 * MS  # safety.md 6
 SILENT_NS = 3 * SECOND  # so long a node that says it runs a group may be silent for clients
+UNASKED_NS = CARE.monitor_ns + CARE.status_ns  # ... one that serves by a script alone, which is asked now and then
 TAKEN = frozenset({"S3", "S5", "S8", "F1", "release", "bye"})  # licences whose right must be on the disk first
 
 Key = tuple[int, str]
@@ -136,6 +137,6 @@ class Order:
             runs = group.phase is Phase.RUNNING and machine.awake and not machine.hung
             if not runs or world.active(machine, group.name):
                 self._silent.pop(key, None)
-            elif world.now - self._silent.setdefault(key, world.now) > SILENT_NS:
+            elif world.now - self._silent.setdefault(key, world.now) > SILENT_NS + UNASKED_NS * (not group.probing.ips):
                 self._broken("L1", group.name, f"{machine.name} runs {group.name}, and nobody is answered")
                 del self._silent[key]

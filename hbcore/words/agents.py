@@ -29,7 +29,18 @@ SENTENCES: dict[str, str] = {
     "script-timeout": "{path} {operation} was killed after {seconds} s; what it left is unknown: {said}",
     "script-killed": "{path} {operation} was killed; what it left is unknown: {said}",
     "script-not-run": "{path} could not be run: {why}",
+    "unit-job": "{unit}: {operation} {result}",
+    "unit-state": "{unit} is {state}",
+    "unit-timeout": "{unit}: systemd did not {operation} it within {seconds} s; its state is unknown",
+    "unit-refused": "{unit}: systemd refused to {operation} it: {why}",
+    "systemd-unreachable": "{unit}: systemd cannot be asked: {why}",
     "resource-without-script": "no script for {kind} can be run here (found: {path})",
+    "respawn-started": "{program} runs as {user} (process {pid})",
+    "respawn-ended": "{program} ended ({how}) after {seconds} s and is started again: {said}",
+    "respawn-never": "{program} ended with exit code 100, so it is not started again: {said}",
+    "respawn-given-up": "{program} ended ({how}) more than {most} times in a row within {seconds} s of its start: it is"
+    " given up until hbcored is started anew: {said}",
+    "respawn-not-run": "{program} could not be run as {user}: {error}",
     "state-newer-format": "{path} was written by a newer version (format {found}, known here: {known});"
     " it is left as it is",
     "state-damaged": "{path} is damaged ({trouble}) and kept as {kept}: this node starts as one that knows nothing; its"

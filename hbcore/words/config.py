@@ -7,17 +7,23 @@ LINES = {
     "byte-order-mark": "the file begins with a byte order mark, which is no blank: save it as UTF-8 without BOM",
     "utf16": "the file is saved as UTF-16: save it as UTF-8",
     "not-utf8": "the line holds bytes that are not UTF-8: save the file as UTF-8, or write the line in plain ASCII",
+    "not-utf8-here": "the bytes in column {column} are not UTF-8: save the file as UTF-8, or write the line in plain "
+    "ASCII",
     "not-utf8-comment": "the comment holds bytes that are not UTF-8 (it is skipped): save the file as UTF-8",
     "config-line-too-long": "the line is longer than {limit} bytes, where heartbeat would cut it in two: write it "
     "shorter",
     "more-problems": "{count} more problems in this file are not listed: mend those above first",
-    "escaped-comment": "a comment begins with # alone: write # without the backslash",
-    "comment-mark": "{mark} begins no comment here: write # instead",
-    "odd-blank": "an odd blank ({name}, {number}) comes from pasted text: write a plain blank",
-    "odd-character": "{char} ({name}, {number}) comes from pasted text: write {plain} instead",
-    "invisible-character": "an invisible {name} ({number}) stands in this line: delete it or type the line anew",
-    "odd-character-secret": "the line holds a character that is not plain ASCII (not shown, it may be part of a key): "
-    "type the line anew",
+    "escaped-comment": "the backslash in column {column} is Markdown's, a comment begins with # alone: write {write}",
+    "escaped-character": "the backslash in column {column} is Markdown's, {char} needs none: write {write}",
+    "doubled-backslash": "the backslash in column {column} is doubled, one continues a line: write {write}",
+    "html-entity": "{char} in column {column} is HTML's spelling: write {write}",
+    "comment-mark": "{mark} in column {column} begins no comment here, # does: write {write}",
+    "odd-blank": "the blank in column {column} is an odd one ({name}, {number}) from pasted text: write {write}",
+    "odd-character": "{char} in column {column} ({name}, {number}) comes from pasted text: write {write}",
+    "lookalike": "{char} in column {column} is no {latin} but looks like it ({name}, {number}): write {write}",
+    "invisible-character": "an invisible {name} ({number}) stands in column {column}: write {write}",
+    "odd-character-secret": "column {column} holds a character that is not plain ASCII (not shown, it may be part of a "
+    "key): type the line anew",
     "quotes": "quotes are not read, they would become part of the value {word}: write {write}",
 }
 
@@ -32,6 +38,8 @@ FILES = {
     "file-writable": "everybody may write this file, and so decide what runs as root: chmod o-w {path}",
     "authkeys-mode": "its mode is {mode}, so others could read the keys: chmod 600 {path}",
     "authkeys-owner": "it belongs to user id {uid}, who could change the keys: chown root {path}",
+    "nodeinfo": "heartbeat took this node's name from here, hbcored takes what `uname -n` prints: rename the machine, "
+    "or start it with --node",
     "cluster-yaml-both": "it stands beside {others}, and only one of the two ways can be the truth: remove one of them",
     "cluster-yaml-later": "this version does not read it yet: write ha.cf, authkeys and haresources",
 }
@@ -45,7 +53,8 @@ VALUES = {
     "switch-bad": "{option} cannot be {word}: write on or off",
     "number-bad": "{word} is no whole number for {option}: write one from {low} to {high}",
     "number-range": "{option} cannot take {word}: write a number from {low} to {high}",
-    "number-trailing": "{option} takes a plain whole number, {word} is not one: write {write}",
+    "number-trailing": "{option} takes a plain whole number, and {char} in column {column} is no part of one: write "
+    "`{line}`",
     "path-bad": "{option} needs the whole path of a file, {word} is not one: write it from / on",
     "time-bad": "{word} is no time: write seconds, such as 2 or 0.5, or milliseconds, such as 500ms",
     "time-unit": "{option} knows no unit {unit}: {word} is written {write}",
@@ -140,12 +149,15 @@ HA_CF = {
     "udpport-mcast": "udpport {port} says nothing about mcast, whose line names port {mcast} itself: write it there",
     "failback-legacy": "the legacy way of auto_failback is gone, on is what comes next to it and applies: write on or "
     "off",
+    "ha-continuation": "a line of ha.cf does not go on in the next one: write it whole, without the backslash",
     "respawn-short": "respawn needs a user and a whole path: write `respawn USER /path/program`, or remove the line",
-    "respawn-refused": "hbcored starts no programs beside resources: start {program} by the system's own means and "
-    "remove this line",
+    "respawn-many": "more than {limit} programs to respawn are too many",
+    "respawn-no-user": "there is no user {user} on this machine to run {program} as",
+    "respawn-no-user-near": "there is no user {user} on this machine to run {program} as; did you mean {near}?",
+    "respawn-no-program": "there is no program {program} on this machine that can be run",
     "respawn-built-in": "{program} is built in, `ping` is all it needs: the line has no effect and can go",
-    "respawn-unneeded": "{program} was a part of the old heartbeat and is not needed: the line has no effect and can "
-    "go",
+    "respawn-unneeded": "{program} is a helper of the old heartbeat and is not started: the line has no effect and can "
+    "go (docs/ha.cf.md says what does its work now)",
     "refused-media": "{option} is not spoken by this version: write mcast or ucast",
     "refused-hbaping": "hbaping (fibre channel) is not known to this version: write `ping` with the router's address",
     "refused-stonith": "fencing comes in a later version, and a cluster that believes in it without having it loses "
@@ -265,6 +277,8 @@ HARESOURCES = {
     "resource-long": "a resource with its arguments is longer than {limit} characters: write it shorter",
     "lone-backslash": "a backslash in the middle of a line continues nothing: make it the last character, or remove it",
     "continuation-open": "the line ends with a backslash but nothing continues it: remove the backslash",
+    "continuation-glued": "the backslash stands directly behind a word, and the next line begins without a blank, "
+    "so the two may be one word: write a blank before the backslash",
     "continuation-then-blank": "a blank stands behind the backslash, which then continues nothing: remove the blank",
     "continuation-then-comment": "a comment stands behind the backslash, which then continues nothing: put the "
     "comment into a line of its own above",
@@ -274,8 +288,16 @@ HARESOURCES = {
     "above it",
     "args-empty": "{word} has an empty argument: write exactly one :: between arguments and none at the end",
     "single-colon": "arguments are separated by two colons: write {write}",
-    "class-later": "{word} names the class {cls}, which runs from a later version on: write a script of resource.d or "
-    "/etc/init.d by its bare name",
+    "class-foreign": "{word} names the class {cls}, which is not run here: write {write}",
+    "class-spelling": "{word} is not how a class is written: write {write}",
+    "unit-args": "{word} gives arguments to a systemd unit, which takes none: write {write}",
+    "unit-bad": "{word} is no name of a systemd unit: write one as `systemctl` shows it",
+    "ocf-bad": "{word} is no name of an OCF agent, which is ocf:PROVIDER:TYPE: write {write}",
+    "ocf-address": "{word} would put an address on that nothing guards: write the address itself, like "
+    "192.168.1.100/24/eth0",
+    "ocf-wrapper": "{word} is heartbeat's OCF wrapper, with its parameters in conf/OCF/{agent}/{instance}: write them "
+    "here, as ocf:heartbeat:{agent}::NAME=VALUE",
+    "ocf-param": "{word} is no parameter of an OCF agent: write its name before it, like directory=/srv",
     "kind-path": "{word} is a path, a script is found by its name: write the bare name of one in resource.d or "
     "/etc/init.d",
     "kind-bad": "{word} is no name of a script: write the name of one in resource.d or /etc/init.d",
@@ -311,6 +333,10 @@ YAML = {
     "yaml-key-unknown": "{what} has no key {key}: the nearest is {near}",
     "yaml-short-weight": "a group has its values below it: write `{group}: {{weight: {weight}}}`",
     "yaml-choice": "{key} cannot be {word}: the nearest is {near} (there are {allowed})",
+    "care-resource": "group {group} has no resource {resource}: the nearest is {near}",
+    "care-address": "{resource} is an address, of which the kernel tells at once: remove the line",
+    "care-monitor-often": "{resource} cannot be asked more often than once a second: write `monitor: 1` or more, or "
+    "`never`",
     "yaml-group": "there is no group {group}: haresources has none",
     "yaml-group-near": "there is no group {group} in haresources: the nearest is {near}",
     "guard-heavy": "group {group} is heavy, and a heavy group is not gated without a watchdog: write `guard: auto`",
@@ -322,10 +348,14 @@ HERE = {
     "script-missing": "there is no script {kind} in {dir} or /etc/init.d: put one there that knows start, stop and "
     "status",
     "script-missing-near": "there is no script {kind} in {dir} or /etc/init.d: {near} is there, write that",
-    "script-missing-unit": "there is no script {kind} in {dir} or /etc/init.d; systemd has {unit}, but units run from "
-    "a later version on: put a script that calls it there",
-    "script-missing-near-unit": "there is no script {kind} in {dir} or /etc/init.d: {near} is there, write that "
-    "(systemd's {unit} can be used from a later version on)",
+    "script-missing-unit": "there is no script {kind} in {dir} or /etc/init.d; systemd has {unit}: write "
+    "systemd:{unit}",
+    "script-missing-near-unit": "there is no script {kind} in {dir} or /etc/init.d: {near} is there, write that, or "
+    "systemd:{unit}",
+    "agent-missing": "there is no OCF agent {kind} ({path}): install Debian's resource-agents, or put it there",
+    "agent-missing-near": "there is no OCF agent {kind} ({path}): the nearest is ocf:{near}",
+    "unit-missing": "systemd has no unit {kind}: install what brings it, or write the one that `systemctl` shows",
+    "unit-missing-near": "systemd has no unit {kind}: the nearest is {near}",
     "script-not-executable": "the script {path} is not executable: chmod 755 {path}",
     "script-is-directory": "{path} is a directory, where the script {kind} should be: put the script there",
     "script-broken-link": "{path} is a link to nowhere, where the script {kind} should be: mend the link",

@@ -35,6 +35,7 @@ FAULTS = {
     "fault-disk-slow": "every write to {node}'s disk takes {ms} ms",
     "fault-disk-full": "the disk of {node} is full",
     "fault-flush": "somebody removes all firewall rules of {node} (nft flush ruleset)",
+    "fault-service": "the services of {node} die by themselves",
     "fault-address": "somebody takes the addresses off {node}",
     "fault-agent-fails": "scripts on {node} fail ({detail})",
     "fault-agent-hangs": "scripts on {node} hang ({detail})",

@@ -26,6 +26,7 @@ if __name__ == "__main__":
 
 import pytest
 
+from hbcore.agents.lookup import Places
 from hbcore.agents.runner import Runner
 from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.engine.config import MS, SECOND, Address, GroupDef, Resource, Timing, Weight
@@ -169,7 +170,7 @@ class Host:
         atexit.register(shutil.rmtree, runtime)
         return Runner(
             node="node1",
-            config_dir=runtime / "ha.d",
+            places=Places(runtime / "ha.d"),
             output_dir=runtime / "output",
             addresses=self.addresses,
             now_ns=clock.now_ns,

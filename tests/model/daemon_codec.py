@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from hbcore.engine.beat import Words
 from hbcore.engine.engine import Engine
-from hbcore.engine.group import Group, Member, Phase, Then, Token
+from hbcore.engine.group import Group, Phase, Then, Token
 from hbcore.engine.isolation import Control
+from hbcore.engine.member import Member
 from hbcore.engine.peer import PeerView
 from hbcore.engine.probing import Probing
 from hbcore.engine.world import World

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hbcore.engine.engine import Engine
-from hbcore.engine.group import Group, Member, Token
+from hbcore.engine.group import Group, Token
 from hbcore.engine.heart import Heart
 from hbcore.engine.isolation import Control
 from hbcore.engine.leases import Leases, Renewed
+from hbcore.engine.member import Member
 from hbcore.engine.peer import PeerView
 from hbcore.engine.probing import Probing
 from hbcore.engine.world import World
@@ -116,7 +117,8 @@ FIELDS: dict[type, Fields] = {
     Member: _fields(
         same="resource", plain="state operation", hand="op",
         reset={
-            "failures": int, "tries": int, "retry_ns": int, "detail": str, "since_ns": int, "start_took_ns": int,
+            "failures": int, "failed_ns": tuple, "proved": bool, "doubts": int, "monitor_ns": int, "tries": int,
+            "retry_ns": int, "detail": str, "since_ns": int, "start_took_ns": int,
             "stop_took_ns": int,
         },
     ),

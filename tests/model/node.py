@@ -17,7 +17,19 @@ from enum import IntEnum
 
 from hbcore.engine import engine
 from hbcore.engine.beat import Beat, Service
-from hbcore.engine.config import MS, SECOND, Address, ClusterConfig, GroupDef, Link, Media, Resource, Timing, Weight
+from hbcore.engine.config import (
+    MS,
+    SECOND,
+    Address,
+    Care,
+    ClusterConfig,
+    GroupDef,
+    Link,
+    Media,
+    Resource,
+    Timing,
+    Weight,
+)
 from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Probe, Prove, Run, Say
 from hbcore.engine.engine import Engine
 from hbcore.engine.events import (
@@ -68,7 +80,7 @@ class Settings:
         self, kind: str, device: str, *, controlled: bool = True, paced: bool = False, failback: bool = True
     ) -> None:
         vip = Resource(VIP, "address", "IPaddr", (), Address(VIP, 24, "eth0"))
-        script = Resource("service", "script", "service")
+        script = Resource("service", "script", "service", care=Care(monitor_ns=0))
         parts = {"light": (vip,), "bare": (script,)}.get(kind, (vip, script))
         self.kind, self.link, self.paced = kind, device, paced
         self.light = kind in ("light", "web")

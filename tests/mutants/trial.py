@@ -24,7 +24,7 @@ import pytest
 TESTS = tuple(
     f"tests.unit.test_{name}"
     for name in ("engine_rights", "engine_placement", "engine_lapses", "engine_troubles", "engine_leases",
-                 "engine_senses", "engine_stories", "engine_heart", "heart_hostile", "engine_table")
+                 "engine_monitors", "engine_senses", "engine_stories", "engine_heart", "heart_hostile", "engine_table")
 )  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]

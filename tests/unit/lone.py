@@ -48,8 +48,8 @@ KNOWN = Stored(peer_macs=(PEERS,), peer_bases=(BASE,))
 class Lone:
     """`control`: the ping node answers; `vip`, `machine`, `neighbour`: what a probe finds.
 
-    `status`, `start`, `stop`: what comes of these. `slow`: Run and Persist stay unanswered. `asked_ms`: so long ago the
-    ping node was last asked and answered. `more`: what the group has besides.
+    `status`, `start`, `stop`: what comes of these; what was started says that it runs. `slow`: Run and Persist stay
+    unanswered. `asked_ms`: so long ago the ping node was last asked and answered. `more`: what the group has besides.
     """
 
     def __init__(
@@ -63,6 +63,8 @@ class Lone:
         self.now = START
         self.control, self.vip, self.machine, self.neighbour, self.slow = True, False, False, False, slow
         self.status, self.start, self.stop = status, Outcome.OK, Outcome.OK
+        self.up: set[str] = set()  # resources that were started
+        self.sure = True  # their status answers by exit code
         self.out: list[Effect] = []
         self._seq = 0
         self._numbers: Counter[type[Effect]] = Counter()
@@ -101,12 +103,20 @@ class Lone:
                 assert_fit(note, self.engine.world.me, self.config)
         for effect in [] if self.slow else effects:
             if isinstance(effect, Run):
-                came = {"status": self.status, "start": self.start, "stop": self.stop}.get(effect.operation, Outcome.OK)
-                self.step(Done(effect.op, came, "", MS))
+                self.step(Done(effect.op, self._came(effect), "", MS, self.sure))
             elif isinstance(effect, Persist):
                 self.step(Persisted(effect.number))
         self._probes += [(self.now, e) for e in effects if isinstance(e, Probe)]
         return effects
+
+    def _came(self, run: Run) -> Outcome:
+        name = run.resource.name
+        if run.operation == "status":
+            return Outcome.RUNNING if self.status is Outcome.STOPPED and name in self.up else self.status
+        came = self.start if run.operation == "start" else self.stop
+        if came is Outcome.OK:
+            (self.up.add if run.operation == "start" else self.up.discard)(name)
+        return came
 
     def beat(
         self, stand: Stand = Stand.NONE, epoch: int = 0, *, two_way: bool = True, mode: Mode = Mode.ONLINE,

@@ -37,6 +37,8 @@ group-started       info     start    group
 group-stopped       info     stop     group why
 status-unknown      warning  failure  group resource detail
 start-failed        error    failure  group resource detail
+resource-failed     error    failure  group resource count detail
+monitor-blind       warning  failure  group resource detail
 stop-failed         error    failure  group resource detail
 stop-blocked        error    failure  group resource
 claiming            warning  move     group row

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from hbcore.agents import capture
+from hbcore.agents.lookup import Places
 from hbcore.agents.runner import Runner
 from hbcore.engine.config import SECOND, Address, Resource
 from hbcore.engine.events import Done, Outcome
@@ -32,12 +33,11 @@ class Place:
             made.mkdir()
         self.runner = Runner(
             node="node1",
-            config_dir=folder,
+            places=Places(folder, self.init_d, (folder / "units",), folder / "ocf"),
             output_dir=self.output,
             addresses=Addresses(netlink, ["192.0.2.1"]),
             now_ns=clock.now_ns,
             say=say,
-            init_dir=self.init_d,
         )
 
     def script(self, kind: str, body: str, where: str = "resource.d") -> Resource:
@@ -104,14 +104,15 @@ async def test_timeout_is_unknown(place: Place) -> None:
     assert "killed after 0.2 s" in done.detail
 
 
-async def test_kill_by_operation(place: Place) -> None:
-    slow = place.script("httpd", "sleep 300")
-    running = asyncio.create_task(place.runner.run(7, slow, "start", 60 * SECOND))
+@pytest.mark.parametrize("operation", ["start", "stop"])
+async def test_a_status_under_way_gives_way(place: Place, operation: str) -> None:
+    """A monitor that hangs holds up no hand-over."""
+    slow = place.script("httpd", "[ $1 = status ] && sleep 300; exit 0")
+    asked = asyncio.create_task(place.runner.run(1, slow, "status", 60 * SECOND))
     await asyncio.sleep(0.1)
-    assert not place.runner.kill(8)
-    assert place.runner.kill(7)
-    assert (await asyncio.wait_for(running, 2)).outcome is Outcome.UNKNOWN
-    assert not place.runner.kill(7)
+    done = await asyncio.wait_for(place.runner.run(2, slow, operation, LIMIT), 2)
+    assert done.outcome is Outcome.OK
+    assert (await asked).outcome is Outcome.UNKNOWN
 
 
 async def test_permission_to_start_is_looked_at_just_before(place: Place) -> None:

@@ -18,7 +18,8 @@ from hbcore.engine.events import (
     Lapsed,
     Outcome,
 )  # fmt: skip
-from hbcore.engine.group import Phase, Res
+from hbcore.engine.group import Phase
+from hbcore.engine.member import Res
 from hbcore.engine.table import Peer
 from tests.unit.duo import VIP
 from tests.unit.lone import Lone, found, owner, shut

@@ -363,9 +363,12 @@ def test_only_a_start_has_a_latest_time() -> None:
 
 
 def test_the_next_retry_is_the_first_that_is_not_under_way() -> None:
-    group = owner().group
-    assert group.next_ns() == 0
+    lone = owner()
+    group = lone.group
     address, httpd = group.members
+    assert lone.now < group.next_ns() == httpd.monitor_ns and address.monitor_ns == 0, "the kernel tells of an address"
+    httpd.monitor_ns = 0
+    assert group.next_ns() == 0
     address.retry_ns, httpd.retry_ns = START, START + 1
     assert group.next_ns() == START
     address.op = 7

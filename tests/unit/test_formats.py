@@ -124,8 +124,8 @@ PASTED = {
     51: ("note: ", "apiauth has no effect"),
     53: ("note: ", "pingd is built in"),
     69: ("note: ", "compression has no effect"),
-    71: ("", "write 2"),
-    **dict.fromkeys(ESCAPED, ("", "write # without the backslash")),
+    71: ("", "( in column 24 is no part of one: write `compression_threshold 2`"),
+    **dict.fromkeys(ESCAPED, ("", "the backslash in column 1 is Markdown's, a comment begins with # alone: write `#")),
 }
 
 

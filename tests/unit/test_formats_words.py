@@ -21,6 +21,10 @@ BUILT: dict[str, set[str]] = {
     "script-missing-near": {"kind", "dir", "near"},
     "script-missing-unit": {"kind", "dir", "unit"},
     "script-missing-near-unit": {"kind", "dir", "near", "unit"},
+    "agent-missing": {"kind", "path"},
+    "agent-missing-near": {"kind", "path", "near"},
+    "unit-missing": {"kind"},
+    "unit-missing-near": {"kind", "near"},
     "script-not-executable": {"kind", "path"},
     "script-is-directory": {"kind", "path"},
     "script-broken-link": {"kind", "path"},
@@ -33,13 +37,17 @@ BUILT: dict[str, set[str]] = {
     "warntime-late": {"warntime", "write"},
     "warntime-early": {"warntime", "write"},
     "key-weak": {"id", "method", "bits", "strong"},
-    "odd-blank": {"name", "number"},
-    "odd-character": {"name", "number", "char", "plain"},
-    "invisible-character": {"name", "number"},
-    "comment-mark": {"mark"},
-    "escaped-comment": set(),
-    "odd-character-secret": set(),
-    "not-utf8": set(),
+    "odd-blank": {"name", "number", "column", "write"},
+    "odd-character": {"name", "number", "char", "column", "write"},
+    "lookalike": {"name", "number", "char", "latin", "column", "write"},
+    "invisible-character": {"name", "number", "column", "write"},
+    "comment-mark": {"mark", "column", "write"},
+    "escaped-comment": {"column", "write"},
+    "escaped-character": {"char", "column", "write"},
+    "doubled-backslash": {"column", "write"},
+    "html-entity": {"char", "column", "write"},
+    "odd-character-secret": {"column"},
+    "not-utf8-here": {"column", "write"},
     "continuation-then-comment": set(),
     "continuation-then-blank": set(),
     "more-problems": {"count"},
@@ -48,7 +56,7 @@ BUILT: dict[str, set[str]] = {
     "weight-tagged": {"of"},
     "group-no-node": {"word"},
 }
-FAULT_OPTION = {"option"}  # whoever tells a Fault adds what it is about
+FAULT_OPTION = {"option", "column", "line"}  # whoever tells a Fault adds what it is about, and where
 
 
 def calls() -> Iterator[tuple[str, set[str], bool]]:
