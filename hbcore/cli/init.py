@@ -24,8 +24,8 @@ from hbcore.control.errors import ControlError
 from hbcore.engine.config import Address, Problem, Severity
 from hbcore.engine.lease import STANDARD
 from hbcore.formats import address, values
-from hbcore.formats.ha_cf import MCAST_EXAMPLE
 from hbcore.formats.load import FILES
+from hbcore.formats.media import MCAST_EXAMPLE
 from hbcore.formats.values import Fault
 from hbcore.words import say
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 from hbcore.agents.lookup import Agent, Missing, Places, find
-from hbcore.engine.config import ClusterConfig, GroupDef, Guard, Problem, Severity
+from hbcore.engine.config import ClusterConfig, GroupDef, Guard, Link, Problem, Severity
 from hbcore.engine.keys import Keyring
 from hbcore.engine.lease import real_time
 from hbcore.formats.load import load
@@ -108,8 +109,8 @@ def _told(config: ClusterConfig) -> list[Problem]:
     ha = Findings("ha.cf")
     if not config.pings:
         ha.warning(0, "no-control")
-    if len({(link.device, link.media) for link in config.links}) == 1:
-        ha.note(0, "one-link", link=config.links[0].name)
+    if len(wires := {link.device for link in config.links}) == 1:
+        ha.note(0, "one-link", device=next(iter(wires)))
     if config.chosen:
         listed = ", ".join(f"{c.option} {c.ours} ({c.heartbeats})" for c in config.chosen)
         ha.note(0, "chosen", profile=config.chosen[0].profile, listed=listed)
@@ -185,13 +186,18 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
     devices = own_devices(proc)
     ha, res = Findings("ha.cf"), Findings("haresources")
     for link in config.links:
-        if link.device not in devices:
+        if not link.on_network:
+            _line(link, ha)
+        elif link.device not in devices:
             ha.error(link.where.line, "device-missing", device=link.device, devices=", ".join(devices))
-    own = own_addresses(proc)
-    for ping in config.pings:
-        if ping in own:
-            ha.error(0, "ping-is-own", word=ping)
     subnets = own_subnets(proc)
+    for link in config.links:
+        if link.to_peer and not _within_reach(link, subnets):
+            ha.warning(link.where.line, "ucast-no-subnet", device=link.device, target=link.target)
+    own = own_addresses(proc)
+    for ip in dict.fromkeys(ip.partition("%")[0] for ping in config.pings for ip in config.asked(ping)):
+        if ip in own:
+            ha.error(0, "ping-is-own", word=ip)
     for group in config.groups:
         for address in group.addresses:
             device = address.device or device_of(address.ip, subnets)
@@ -206,6 +212,24 @@ def _network(config: ClusterConfig, proc: Path) -> list[Problem]:
             elif silent := _silent(device, arp_ignore(device, proc)):
                 res.warning(group.where.line, "arp-ignore", ip=address.ip, device=device, value=silent)
     return [*ha.close(), *res.close()]
+
+
+def _within_reach(link: Link, subnets: Subnets) -> bool:
+    """The peer is on the wire of this device. One that has no address yet may get any."""
+    here = [net for net, device in subnets if device == link.device and (net.version == 6) is (":" in link.target)]
+    target = ip_address(link.target)
+    return not here or target.is_link_local or any(target in net for net in here)
+
+
+def _line(link: Link, found: Findings) -> None:
+    """A serial line. One that is not there may come (an adapter), and is looked for all the time."""
+    try:
+        if not stat.S_ISCHR(os.stat(link.device).st_mode):
+            found.error(link.where.line, "serial-no-line", device=link.device)
+        elif not os.access(link.device, os.R_OK | os.W_OK):
+            found.warning(link.where.line, "serial-no-right", device=link.device)
+    except OSError:
+        found.warning(link.where.line, "serial-not-there", device=link.device)
 
 
 def _scheduling(config: ClusterConfig) -> tuple[Problem, ...]:
@@ -244,7 +268,7 @@ def own_devices(proc: Path = PROC) -> list[str]:
 
 
 def own_addresses(proc: Path = PROC) -> set[str]:
-    """This host's IPv4 addresses as the kernel's local table has them; empty where it cannot be read."""
+    """This host's addresses as the kernel's tables have them; empty where they cannot be read."""
     own: set[str] = set()
     last = ""
     for line in _read(proc / "net" / "fib_trie").splitlines():
@@ -253,6 +277,8 @@ def own_addresses(proc: Path = PROC) -> set[str]:
             last = words[1]
         elif "LOCAL" in words and "/32" in words:
             own.add(last)
+    for line in _read(proc / "net" / "if_inet6").splitlines():
+        own.add(str(IPv6Address(bytes.fromhex(line.partition(" ")[0]))))
     return own
 
 

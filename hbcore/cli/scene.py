@@ -70,11 +70,15 @@ def _guard(config: ClusterConfig, *, here: bool) -> tuple[bool, tuple[Said, ...]
 def _control(config: ClusterConfig) -> tuple[ClusterConfig, tuple[Said, ...]]:
     """safety.md 1 asks a ping node on the network of the address, else its gateway, which no file names."""
     networks = {group.name: _network(group) for group in config.groups}
-    far = [n for n, net in networks.items() if net and not any(ip_address(ping) in net for ping in config.pings)]
+    far = [n for n, net in networks.items() if net and not any(_within(config, ping, net) for ping in config.pings)]
     untold = [group.name for group in config.groups if group.addresses and networks[group.name] is None]
     if far or not config.pings:
         return replace(config, pings=()), (("drill-no-control", (("groups", ", ".join(far or networks)),)),)
     return config, (("drill-control-near", (("groups", ", ".join(untold)),)),) if untold else ()
+
+
+def _within(config: ClusterConfig, ping: str, net: IPv4Network) -> bool:
+    return all("%" not in ip and ip_address(ip) in net for ip in config.asked(ping))
 
 
 def _network(group: GroupDef) -> IPv4Network | None:

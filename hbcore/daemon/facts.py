@@ -67,7 +67,7 @@ async def _group(
     if group.addresses and first is None:
         return GroupFacts(group.name, problem=problem), places
     if first is None:  # no address: its machine is asked for where the heartbeats go
-        first = await addresses.base(_devices(config)[0])
+        first = await addresses.base(next(iter(_devices(config)), ""))
     if first is None:
         return GroupFacts(group.name, problem=problem), places
     here = await addresses.own(first.device)
@@ -76,16 +76,24 @@ async def _group(
 
 
 def _devices(config: ClusterConfig) -> list[str]:
-    return list(dict.fromkeys(link.device for link in config.links))
+    return list(dict.fromkeys(link.device for link in config.links if link.on_network))
 
 
 def _control(config: ClusterConfig, place: Resolved, own: list[HostAddress]) -> str:
     """safety.md 1: a ping node on the network of the VIP, else its gateway, else nothing.
 
-    Ping nodes are asked over IPv4 only. So for an address of IPv6 it is one in the IPv4 subnets of the same interface:
-    whoever answers there proves the same card, cable and switch.
+    It may be one of the other family in a subnet of the same interface: whoever answers there proves the same card,
+    cable and switch. Of a ping group all must be there, since any of them speaks for it.
     """
-    subnets = [a.network for a in own if not is_ipv6(a.ip)] if is_ipv6(place.ip) else [network(place.ip, place.prefix)]
+    six = is_ipv6(place.ip)
+    subnets = [network(place.ip, place.prefix), *(a.network for a in own if six or is_ipv6(a.ip))]
+
+    def near(ip: str) -> bool:
+        bare, scoped, device = ip.partition("%")
+        if scoped:
+            return device == place.device
+        return any(ip_address(bare) in subnet for subnet in subnets)
+
     gateway = host_address.gateway(place.device)
     known = [*config.pings, *([gateway] if gateway else [])]
-    return next((name for name in known if any(ip_address(name) in subnet for subnet in subnets)), "")
+    return next((name for name in known if all(near(ip) for ip in config.asked(name))), "")

@@ -28,6 +28,7 @@ from hbcore.daemon.backend import Backend
 from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.daemon.journal import Journal
 from hbcore.daemon.snapshot import Extra, snapshot
+from hbcore.daemon.verdicts import Verdicts
 from hbcore.engine import events
 from hbcore.engine.config import SECOND, GroupDef
 from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Probe, Prove, Run, Say, Stored
@@ -73,6 +74,7 @@ class Manager:
         )
         self._vips = [a for g in self._engine.world.groups.values() for d in g.definitions for a in d.addresses]
         self._addresses = Addresses(self._netlink, [a.ip for a in self._vips], gates=self._gates)
+        self._verdicts = Verdicts(config.links, self._netlink, self._addresses)
         self._arp = ArpBook(self._addresses.is_present, self._step, silenced=self._gates.silenced)
         self._addresses.announcer = self._arp
         self._backend = Backend(self._engine, self._journal, self._status, self._carry_out)
@@ -148,6 +150,7 @@ class Manager:
         children = False
         while True:
             await asyncio.sleep(PUBLISH_S)
+            self._extra.causes = await self._verdicts.look(self._engine.world, self._extra)
             self._publish(force=True)
             if not children and self._communicating() and not self._engine.world.leaving:
                 children = True
@@ -225,9 +228,9 @@ class Manager:
         told: list[events.Event] = []
         for message in self._pipe.drain():
             match message:
-                case pipe.Counts(datagrams, troubles, own, realtime):
+                case pipe.Counts(datagrams, troubles, own, realtime, refused):
                     self._extra.counters, self._extra.troubles, self._extra.own = datagrams, troubles, own
-                    self._extra.realtime = realtime
+                    self._extra.realtime, self._extra.refused = realtime, refused
                 case pipe.Keys(keys):
                     self._hello = dataclasses.replace(self._hello, keys=keys)
                     self._extra.key_bits = keys.weakest_bits

@@ -43,6 +43,8 @@ class Extra:
     counters: Mapping[str, int] = field(default_factory=dict)
     troubles: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
     own: tuple[str, ...] = ()
+    refused: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)  # by link: what came instead
+    causes: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)  # by link: verdicts.py
     realtime: str = ""
     incarnation: int = 0
     alarms: dict[tuple[str, str], float] = field(default_factory=dict)  # (code, about) -> unix seconds it began
@@ -134,6 +136,8 @@ def _link(world: World, name: str, extra: Extra, now_ns: int) -> dict[str, objec
     path = world.peer.paths[name]
     trouble, args = extra.troubles.get(name, ("", {}))
     state = path.state(now_ns, world.config.timing, world.lease)
+    if state != "up" and name in extra.causes:
+        trouble, args = extra.causes[name]
     reason = say(trouble, **args) if trouble else say(f"link-is-{state}") if state != "up" else None
     return {
         "name": name,

@@ -87,14 +87,20 @@ class Chosen:
 class Media(StrEnum):
     MCAST = "mcast"
     UCAST = "ucast"
+    BCAST = "bcast"
+    MCAST6 = "mcast6"
+    UCAST6 = "ucast6"
+    SERIAL = "serial"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """One path for beats. `name` is unique, e.g. "eth0" or "eth0.2" for a second one on eth0.
 
-    MCAST: `target` is the group, `ttl` and `loop` apply. UCAST: `target` is the peer's address;
-    a ucast line naming one of my own addresses is harmless (ha.cf may be the same on all nodes).
+    MCAST, MCAST6: `target` is the group, `ttl` and `loop` apply. UCAST, UCAST6: `target` is the peer's address;
+    a ucast line naming one of my own addresses is harmless (ha.cf may be the same on all nodes). BCAST: to the
+    broadcast address of the device, `target` is empty.
+    SERIAL: `device` is a path, `baud` its speed; the other fields are empty.
     """
 
     name: str
@@ -105,6 +111,22 @@ class Link:
     ttl: int = 1
     loop: bool = False
     where: Where = Where("")
+    baud: int = 0
+
+    @property
+    def on_network(self) -> bool:
+        """`device` is a network device."""
+        return self.media is not Media.SERIAL
+
+    @property
+    def to_peer(self) -> bool:
+        """`target` is one machine's address."""
+        return self.media in (Media.UCAST, Media.UCAST6)
+
+    @property
+    def to_group(self) -> bool:
+        """`target` is a multicast group."""
+        return self.media in (Media.MCAST, Media.MCAST6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +232,14 @@ class GroupDef:
 
 
 @dataclass(frozen=True, slots=True)
+class PingGroup:
+    """Machines that are asked as one: it is up while any of them answers."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Respawn:
     """A program kept running beside the resources, as `user`. `argv`: its whole path first."""
 
@@ -220,7 +250,7 @@ class Respawn:
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """One node's whole configuration, minus the keys (see links.keys)."""
+    """One node's whole configuration, minus the keys (see links.keys). `pings`: addresses, and names of groups."""
 
     cluster: str
     nodes: tuple[str, ...]
@@ -235,6 +265,11 @@ class ClusterConfig:
     chosen: tuple[Chosen, ...] = ()
     origin: str = "ha.d"
     respawn: tuple[Respawn, ...] = ()  # each node's own affair: no part of the digest
+    ping_groups: tuple[PingGroup, ...] = ()
+
+    def asked(self, ping: str) -> tuple[str, ...]:
+        """The addresses behind one of `pings`, or that of a gateway."""
+        return next((group.members for group in self.ping_groups if group.name == ping), (ping,))
 
     @property
     def cluster_id(self) -> bytes:

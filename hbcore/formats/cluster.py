@@ -11,12 +11,26 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from hbcore.engine.config import Chosen, ClusterConfig, GroupDef, Guard, Media, Problem, Resource, Weight, Where
+from hbcore.engine import serial
+from hbcore.engine.config import (
+    Chosen,
+    ClusterConfig,
+    GroupDef,
+    Guard,
+    Link,
+    Media,
+    Problem,
+    Resource,
+    Timing,
+    Weight,
+    Where,
+)
 from hbcore.formats import timing, weights
 from hbcore.formats.ha_cf import HaCf
 from hbcore.formats.haresources import GroupLine, written
 from hbcore.formats.hbcore_yaml import HbcoreYaml, Tag
 from hbcore.formats.text import Findings, nearest
+from hbcore.formats.values import spell
 
 NODES = 2  # classic mode
 FILES = ("ha.cf", "haresources", "hbcore.yaml")
@@ -57,6 +71,9 @@ def assemble(
     tags = _tags(texts, yaml)
     groups = tuple(_group(g, nodes, tags.get(g.name), files, yaml) for g in texts.groups)
     groups = _guarded(groups, texts, tags, yaml)
+    doubtful = ha.failed or yaml.failed or texts.ha_cf_failed or texts.haresources_failed
+    if not doubtful:  # else times or groups are not those meant
+        _serial(texts.ha_cf.links, len(groups), times, ha)
     problems = (*ha.close(), *res.close(), *yaml.close())
     if ha.failed or res.failed or yaml.failed or len(nodes) != NODES:
         return None, problems
@@ -65,6 +82,7 @@ def assemble(
         nodes=nodes,
         links=texts.ha_cf.links,
         pings=tuple(p.word for p in texts.ha_cf.pings),
+        ping_groups=texts.ha_cf.ping_groups,
         groups=groups,
         timing=times,
         auto_failback=texts.ha_cf.auto_failback is not False,
@@ -117,10 +135,23 @@ def _nodes(texts: Texts, me: str | None, found: Findings) -> None:
 
 
 def _pings(ha: HaCf, found: Findings) -> None:
-    peers = {link.target: link.where.line for link in ha.links if link.media is Media.UCAST}
-    for ping in ha.pings:
+    peers = {link.target: link.where.line for link in ha.links if link.to_peer}
+    for ping in ha.asked:
         if ping.word in peers:
             found.error(ping.line, "ping-is-peer", word=ping.word, other=peers[ping.word])
+
+
+def _serial(links: Sequence[Link], groups: int, times: Timing, found: Findings) -> None:
+    """A serial line alone can keep the cluster whole, or it is refused: a peer heard one-way now and then is worse."""
+    for link in links:
+        if link.media is not Media.SERIAL or serial.carries(times, groups, link.baud):
+            continue
+        least, faster = serial.least_timing(times, groups, link.baud), serial.least_baud(times, groups)
+        found.error(
+            link.where.line, "serial-slow" if faster else "serial-slow-only", device=link.device, baud=link.baud,
+            groups=groups, keepalive=spell(times.keepalive_ns), deadtime=spell(times.deadtime_ns),
+            longer=spell(least.keepalive_ns), later=spell(least.deadtime_ns), faster=faster,
+        )  # fmt: skip
 
 
 def _owners(groups: Sequence[GroupLine], nodes: Sequence[str], found: Findings) -> None:
@@ -144,8 +175,8 @@ def _owners(groups: Sequence[GroupLine], nodes: Sequence[str], found: Findings) 
 
 def _addresses(texts: Texts, found: Findings) -> None:
     """A virtual address belongs to one resource, and to nothing that must answer from one fixed machine."""
-    pings = {p.word: p.line for p in texts.ha_cf.pings}
-    peers = {link.target: link.where.line for link in texts.ha_cf.links if link.media is Media.UCAST}
+    pings = {p.word: p.line for p in texts.ha_cf.asked}
+    peers = {link.target: link.where.line for link in texts.ha_cf.links if link.to_peer}
     seen: dict[str, int] = {}
     for group in texts.groups:
         for resource, line in zip(group.resources, group.places, strict=True):

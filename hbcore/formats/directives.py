@@ -18,7 +18,8 @@ TIMES = ("keepalive", "warntime", "deadtime", "initdead", "deadping")
 HONOURED = frozenset(
     {
         *TIMES,
-        "node", "ping", "mcast", "ucast", "udpport", "auto_failback", "cluster",
+        "node", "ping", "ping6", "ping_group", "auto_failback", "cluster",
+        "mcast", "mcast6", "ucast", "ucast6", "bcast", "udp", "serial", "udpport", "baud",
         "logfile", "debugfile", "logfacility", "autojoin", "crm", "pacemaker", "respawn",
     }
 )  # fmt: skip
@@ -26,7 +27,6 @@ FACILITIES = (
     "auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "security", "syslog", "user", "uucp",
     *(f"local{n}" for n in range(8)), "none",
 )  # fmt: skip
-BAUDS = ("9600", "19200", "38400", "57600", "115200", "230400", "460800")
 # What heartbeat's own children did that hbcored does itself; and its other helpers, which are known by name, whether
 # they are installed or not, and not started. Any other command in `respawn` is run.
 BUILT_IN = ("ipfail", "pingd")
@@ -68,7 +68,6 @@ _POSITIVE = _number(1, 999_999_999)
 
 IDLE: dict[str, Idle] = {
     "apiauth": Idle("idle-apiauth", None),
-    "baud": Idle("idle-baud", _one_of(*BAUDS)),
     "compression": Idle("idle-compression", _one_of("zlib", "bz2")),
     "compression_threshold": Idle("idle-compression", _POSITIVE),
     "conn_logd_time": Idle("idle-logd", values.time_ns),
@@ -98,13 +97,6 @@ IDLE: dict[str, Idle] = {
 }
 
 REFUSED: dict[str, str] = {
-    "bcast": "refused-bcast",
-    "udp": "refused-bcast",
-    "serial": "refused-serial",
-    "mcast6": "refused-ipv6-link",
-    "ucast6": "refused-ipv6-link",
-    "ping6": "refused-ping6",
-    "ping_group": "refused-ping-group",
     "hbaping": "refused-hbaping",
     "rds": "refused-media",
     "tipc": "refused-media",

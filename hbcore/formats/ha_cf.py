@@ -9,27 +9,21 @@ timing.py's, relations between files cluster.py's. Must not know files on disk, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hbcore.engine.config import Link, Media, Problem, Respawn, Where
-from hbcore.formats import directives, values
-from hbcore.formats.text import Findings, Line, blank_split, lines, nearest
+from hbcore.engine.config import Link, PingGroup, Problem, Respawn, Where
+from hbcore.formats import directives, media, pings, values
+from hbcore.formats.media import options
+from hbcore.formats.text import Findings, Line, Placed, lines, nearest
 from hbcore.formats.values import Fault
 
-MAX_LINKS = 16
-MAX_PINGS = 16
 MAX_RESPAWN = 16
-DEFAULT_PORT = 694  # ha-cluster/udp
 DEFAULT_CLUSTER = "linux-ha"  # heartbeat's own
-MCAST_WORDS = ("device", "group", "port", "ttl", "loop")
-MCAST_EXAMPLE = ("eth0", "225.0.0.1", "694", "1", "0")
-MAX_TTL = 4  # heartbeat refuses more, whatever its manual says
 EXAMPLES = {
+    **media.EXAMPLES,
+    **pings.EXAMPLES,
     "node": "node node1 node2",
-    "ping": "ping 192.168.1.254",
-    "mcast": "mcast " + " ".join(MCAST_EXAMPLE),
-    "ucast": "ucast eth0 192.168.1.2",
     "logfile": "logfile /var/log/ha-log",
     "debugfile": "debugfile /var/log/ha-debug",
     "logfacility": "logfacility local0",
@@ -39,17 +33,8 @@ EXAMPLES = {
     "warntime": "warntime 250ms",
     "initdead": "initdead 12",
     "deadping": "deadping 500ms",
-    "udpport": "udpport 694",
     "autojoin": "autojoin none",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A word and the line it stands in."""
-
-    word: str
-    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +44,7 @@ class HaCf:
     nodes: tuple[Placed, ...] = ()
     links: tuple[Link, ...] = ()
     pings: tuple[Placed, ...] = ()
+    ping_groups: tuple[PingGroup, ...] = ()
     times: dict[str, tuple[int, int]] = field(default_factory=dict)
     auto_failback: bool | None = None
     cluster: str = DEFAULT_CLUSTER
@@ -66,6 +52,12 @@ class HaCf:
     debugfile: str | None = None
     logfacility: str | None = None
     respawn: tuple[Respawn, ...] = ()
+
+    @property
+    def asked(self) -> list[Placed]:
+        """Every machine that is pinged, alone or in a group."""
+        members = {group.name: group.members for group in self.ping_groups}
+        return [Placed(word, ping.line) for ping in self.pings for word in members.get(ping.word, (ping.word,))]
 
 
 def parse(text: str, file: str = "ha.cf") -> tuple[HaCf, tuple[Problem, ...]]:
@@ -79,44 +71,42 @@ def parse(text: str, file: str = "ha.cf") -> tuple[HaCf, tuple[Problem, ...]]:
 
 
 class _Reader:
-    """Applies one line after the other; the order counts for `udpport`."""
+    """Applies one line after the other."""
 
     def __init__(self, found: Findings) -> None:
         self.found = found
         self.current = Line(0, "", "")
         self.nodes: list[Placed] = []
-        self.pings: list[Placed] = []
-        self.links: list[Link] = []
+        self.media = media.Reading(found, self._read)
+        self.pings = pings.Reading(found, self.nodes, self._read)
         self.programs: list[Respawn] = []
         self.times: dict[str, tuple[int, int]] = {}
         self.single: dict[str, object] = {}
         self.first: dict[str, int] = {}  # line in which a directive that counts once was first given
-        self.ucast_line = 0
         self.handlers: dict[str, Callable[[int, str, list[str]], None]] = {
             **dict.fromkeys(directives.TIMES, self.time),
             **dict.fromkeys(("auto_failback", "cluster", "logfile", "debugfile", "logfacility"), self.one),
             **dict.fromkeys(("crm", "pacemaker"), self.crm),
             "node": self.node,
-            "ping": self.ping,
-            "mcast": self.mcast,
-            "ucast": self.ucast,
-            "udpport": self.udpport,
             "autojoin": self.autojoin,
             "respawn": self.respawn,
+            **self.media.handlers,
+            **self.pings.handlers,
         }
 
     def result(self) -> HaCf:
         if not self.found.failed:  # else an absence may be the shadow of a faulty line
             if not self.nodes:
                 self.found.error(0, "no-node")
-            if not self.links:
+            if not self.media.links:
                 self.found.error(0, "no-medium")
-        self._port_hint()
+        self.media.close()
         said = self.single
         return HaCf(
             nodes=tuple(self.nodes),
-            links=tuple(self.links),
-            pings=tuple(self.pings),
+            links=tuple(self.media.links),
+            pings=tuple(self.pings.pings),
+            ping_groups=tuple(self.pings.groups),
             times=self.times,
             auto_failback=None if "auto_failback" not in said else bool(said["auto_failback"]),
             cluster=str(said.get("cluster", DEFAULT_CLUSTER)),
@@ -140,7 +130,7 @@ class _Reader:
             self.found.error(line.number, directives.REFUSED[word], option=word)
         elif line.body.endswith("\\"):
             self.found.error(line.number, "ha-continuation")
-        elif not _options(line.words[1:]):
+        elif not options(line.words[1:]):
             self.found.error(line.number, "no-value", option=word, example=EXAMPLES.get(word, f"{word} VALUE"))
         elif quoted := next((w for w in line.words if w[0] in "\"'`" or w[-1] in "\"'`"), None):
             self.found.error(line.number, "quotes", word=quoted, write=quoted.strip("\"'`") or "the bare word")
@@ -152,7 +142,7 @@ class _Reader:
     # -- directives ----------------------------------------------------------------------------------------------
 
     def time(self, line: int, option: str, words: list[str]) -> None:
-        parts = _options(words)
+        parts = options(words)
         if len(parts) == 2 and parts[1] and values.is_unit(parts[1]):
             joined = values.time_ns("".join(parts))
             write = "".join(parts) if not isinstance(joined, Fault) else _write_of(joined)
@@ -169,7 +159,7 @@ class _Reader:
                 self.times[option] = (ns, line)
 
     def one(self, line: int, option: str, words: list[str]) -> None:
-        parts = _options(words)
+        parts = options(words)
         read: dict[str, Callable[[str], object]] = {
             "auto_failback": values.switch,
             "cluster": _cluster,
@@ -185,7 +175,7 @@ class _Reader:
             self.single[option] = value
 
     def node(self, line: int, option: str, words: list[str]) -> None:
-        for word in _options(words):
+        for word in options(words):
             name = self._read(line, option, word, values.node)
             if name is None:
                 return
@@ -194,67 +184,15 @@ class _Reader:
                 return
             self.nodes.append(Placed(str(name), line))
 
-    def ping(self, line: int, option: str, words: list[str]) -> None:
-        for word in _options(words):
-            if word.lower() in [n.word for n in self.nodes]:
-                self.found.error(line, "ping-is-node", word=word)
-                return
-            address = self._read(line, option, word, _reference)
-            if address is None:
-                return
-            if other := next((p for p in self.pings if p.word == address), None):
-                self.found.warning(line, "ping-twice", word=word, other=other.line)
-            elif len(self.pings) >= MAX_PINGS:
-                self.found.error(line, "ping-many", limit=MAX_PINGS)
-                return
-            else:
-                self.pings.append(Placed(str(address), line))
-
-    def mcast(self, line: int, option: str, words: list[str]) -> None:
-        if not self._media(line, option, words, MCAST_WORDS, MCAST_EXAMPLE):
-            return
-        device = self._read(line, option, words[0], values.device)
-        group = device and self._read(line, option, words[1], _group)
-        port = group and self._read(line, "the port of mcast", words[2], lambda w: values.whole(w, 1, 65535))
-        ttl = port and self._read(line, "the ttl of mcast", words[3], lambda w: values.whole(w, 1, MAX_TTL))
-        loop = ttl and self._read(line, "loop of mcast", words[4], lambda w: values.whole(w, 0, 1))
-        if loop is None or not isinstance(port, int) or not isinstance(ttl, int):
-            return
-        if str(group).startswith("224.0.0."):
-            self.found.warning(line, "mcast-reserved", group=str(group))
-        self._link(line, Media.MCAST, str(device), str(group), port, ttl, loop == 1)
-
-    def ucast(self, line: int, option: str, words: list[str]) -> None:
-        if len(words) == 3 and words[2].isdigit():
-            self.found.error(line, "ucast-port", word=words[2], write=" ".join(["ucast", *words[:2]]))
-            return
-        if not self._media(line, option, words, ("device", "address of the peer"), ("eth0", "192.168.1.2")):
-            return
-        device = self._read(line, option, words[0], values.device)
-        peer = device and self._read(line, option, words[1], _peer)
-        if peer is not None:
-            self.ucast_line = self.ucast_line or line
-            port = self.single.get("udpport", DEFAULT_PORT)
-            self._link(line, Media.UCAST, str(device), str(peer), int(str(port)))
-
-    def udpport(self, line: int, option: str, words: list[str]) -> None:
-        port = self._only(line, option, _options(words), lambda w: values.whole(w, 1, 65535))
-        if port is None:
-            return
-        if self.ucast_line:
-            self.found.error(line, "udpport-late", ucast=self.ucast_line, port=port)
-        elif self._counts(line, option):
-            self.single[option] = port
-
     def autojoin(self, line: int, option: str, words: list[str]) -> None:
-        choice = self._only(line, option, _options(words), lambda w: w.lower())
+        choice = self._only(line, option, options(words), lambda w: w.lower())
         if choice in ("other", "any"):
             self.found.error(line, "refused-autojoin", word=choice)
         elif choice is not None and choice != "none":
             self.found.error(line, "not-one-of", option=option, word=choice, allowed="none")
 
     def crm(self, line: int, option: str, words: list[str]) -> None:
-        choice = self._only(line, option, _options(words), lambda w: w.lower())
+        choice = self._only(line, option, options(words), lambda w: w.lower())
         if choice in values.ON or choice in directives.CRM_MODES:
             self.found.error(line, "refused-crm", option=option, word=choice)
         elif choice is not None and choice not in values.OFF:
@@ -286,7 +224,7 @@ class _Reader:
             self.found.error(line, "unknown-directive-near", word=word, near=near)
 
     def _idle(self, line: Line, option: str, idle: directives.Idle) -> None:
-        parts = _options(line.words[1:]) if idle.read is not None else []
+        parts = options(line.words[1:]) if idle.read is not None else []
         if len(parts) > 1 and not idle.many:
             self.found.error(line.number, "too-many-values", option=option, first=parts[0], second=parts[1])
             return
@@ -295,47 +233,6 @@ class _Reader:
                 return
         add = self.found.note if idle.severity == "note" else self.found.warning
         add(line.number, idle.why, option=option)
-
-    def _media(self, line: int, option: str, words: list[str], names: Sequence[str], example: Sequence[str]) -> bool:
-        """Are all the words of a medium there? heartbeat separates them by blanks only."""
-        if "," in "".join(words):
-            self.found.error(line, "media-comma", option=option, write=" ".join([option, *_options(words)]))
-        elif not isinstance(values.ipv4(words[0]), Fault):
-            self.found.error(
-                line, "media-device", option=option, word=words[0], write=" ".join([option, "eth0", *words])
-            )
-        elif len(words) < len(names):
-            lost = 1 if names[1] == "group" and len(words) > 1 and words[1].isdigit() else len(words)
-            missing = names[lost : lost + len(names) - len(words)]
-            write = " ".join([option, *words[:lost], *example[lost : lost + len(missing)], *words[lost:]])
-            self.found.error(line, "media-short", option=option, missing=", ".join(missing), write=write)
-        elif len(words) > len(names):
-            self.found.error(line, "media-long", option=option, word=words[len(names)], names=", ".join(names))
-        else:
-            return True
-        return False
-
-    def _link(
-        self, line: int, media: Media, device: str, target: str, port: int, ttl: int = 1, loop: bool = False
-    ) -> None:
-        wire = (media, device, target, port)
-        if twin := next((o for o in self.links if (o.media, o.device, o.target, o.port) == wire), None):
-            self.found.error(line, "medium-twice", other=twin.where.line)
-            return
-        if len(self.links) >= MAX_LINKS:
-            self.found.error(line, "medium-many", limit=MAX_LINKS)
-            return
-        names = {o.name for o in self.links}
-        candidates = (device if n == 1 else f"{device}.{n}" for n in range(1, MAX_LINKS + 2))
-        name = next(c for c in candidates if c not in names)
-        self.links.append(Link(name, media, device, target, port, ttl, loop, Where(self.found.file, line)))
-
-    def _port_hint(self) -> None:
-        """`udpport` says nothing about mcast, which names its own port."""
-        port = self.single.get("udpport")
-        other = [o for o in self.links if o.media is Media.MCAST and o.port != port]
-        if port is not None and other and not self.ucast_line:
-            self.found.warning(self.first["udpport"], "udpport-mcast", port=port, mcast=other[0].port)
 
     def _counts(self, line: int, option: str) -> bool:
         """Notes a directive that counts once; the last one wins, as with heartbeat, but it is said."""
@@ -366,11 +263,6 @@ class _Reader:
         return value
 
 
-def _options(words: list[str]) -> list[str]:
-    """heartbeat separates the values of an option by blanks or commas."""
-    return blank_split(" ".join(words).replace(",", " "))
-
-
 def _text(value: object) -> str | None:
     return None if value is None or value == "none" else str(value)
 
@@ -388,28 +280,3 @@ def _facility(word: str) -> str | Fault:
 
 def _cluster(word: str) -> str | Fault:
     return word if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", word) else values.fault("cluster-bad", word=word)
-
-
-def _reference(word: str) -> str | Fault:
-    address = values.host_ipv4(word)
-    if isinstance(address, Fault) and address.code == "ipv4-bad":
-        return values.fault("ping-name", word=word)
-    return address
-
-
-def _peer(word: str) -> str | Fault:
-    address = values.host_ipv4(word)
-    if isinstance(address, Fault) and address.code == "ipv4-bad":
-        return values.fault("ucast-name", word=word)
-    if isinstance(address, Fault) and address.code == "ipv4-multicast":
-        return values.fault("ucast-multicast", word=word)
-    return address
-
-
-def _group(word: str) -> str | Fault:
-    address = values.ipv4(word)
-    if isinstance(address, Fault):
-        return address
-    if not 224 <= int(address.partition(".")[0]) <= 239:
-        return values.fault("mcast-group", word=word)
-    return address

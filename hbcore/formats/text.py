@@ -19,6 +19,14 @@ MAX_LINE = 5120  # heartbeat's MAXLINE; it silently splits longer lines, we refu
 MAX_PROBLEMS = 200  # of one file; the rest is counted, not listed
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A word and the line it stands in."""
+
+    word: str
+    line: int
+
+
 @dataclass(slots=True)
 class Findings:
     """Problems of one file, in the order found; bounded."""

@@ -150,13 +150,15 @@ class Keys:
 class Counts:
     """Once a second: datagrams by class, and what is wrong with each link ("" = nothing).
 
-    `own`: ucast lines that name an address of this machine, harmless and no path to anybody.
+    `own`: ucast lines that name an address of this machine, harmless and no path to anybody. `refused`: by link, what
+    it lately brought that was no beat (Carriers.refused).
     """
 
     datagrams: dict[str, int]
     troubles: dict[str, tuple[str, dict[str, str]]]
     own: tuple[str, ...]
     realtime: str
+    refused: dict[str, tuple[str, dict[str, str]]]
 
 
 FromPulse = (

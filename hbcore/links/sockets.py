@@ -23,13 +23,18 @@ SO_TIMESTAMPNS = 64  # the variant of two 64-bit numbers on every word length, L
 IP_PKTINFO = 8
 IP_MULTICAST_ALL = 49
 IP_UNICAST_IF = 50
+IPV6_MULTICAST_ALL = 29
+IPV6_PKTINFO = 50
+IPV6_UNICAST_IF = 76
+CHECK_NS = 250_000_000  # how often a lost device is looked for, while beats are sent
 TC_PRIO_INTERACTIVE = 6  # linux/pkt_sched.h: ahead of bulk traffic in the device's queue; 7 would take a right
 
-_SIOCGIFCONF = 0x8912  # linux/sockios.h
+_SIOCGIFCONF, _SIOCGIFADDR, _SIOCGIFBRDADDR, _SIOCGIFNETMASK = 0x8912, 0x8915, 0x8919, 0x891B  # linux/sockios.h
 _TIMESPEC = struct.Struct("=qq")
 _PKTINFO = struct.Struct("=i4s4s")
+_PKTINFO6 = struct.Struct("=16sI")
 _U32 = struct.Struct("=I")
-ANCILLARY = sum(map(socket.CMSG_SPACE, (_TIMESPEC.size, _PKTINFO.size, _U32.size)))
+ANCILLARY = sum(map(socket.CMSG_SPACE, (_TIMESPEC.size, _PKTINFO6.size, _U32.size)))  # that of IPv4 is shorter
 
 
 class Clock(Protocol):
@@ -57,13 +62,39 @@ def reason(error: OSError) -> str:
 
 
 def own_addresses() -> set[str]:
-    """The IPv4 addresses this machine has now, secondary ones too (SIOCGIFCONF; of the first 1024)."""
+    """The addresses this machine has now, secondary ones too (SIOCGIFCONF of the first 1024; IPv6 from /proc)."""
     entry = 16 + max(16, 3 * struct.calcsize("P"))  # struct ifreq: a name, and a union as long as struct ifmap
     buffer = array("B", bytes(1024 * entry))
     address, _ = buffer.buffer_info()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         used, _ = struct.unpack("iP", fcntl.ioctl(sock, _SIOCGIFCONF, struct.pack("iP", len(buffer), address)))
-    return {socket.inet_ntoa(buffer[at + 20 : at + 24]) for at in range(0, used, entry)}
+    return {socket.inet_ntoa(buffer[at + 20 : at + 24]) for at in range(0, used, entry)} | _own_ipv6()
+
+
+def _own_ipv6() -> set[str]:
+    try:
+        with open("/proc/self/net/if_inet6", encoding="ascii") as lines:
+            found = [line.split(maxsplit=1)[0] for line in lines]
+    except OSError:  # a kernel without it
+        return set()
+    return {socket.inet_ntop(socket.AF_INET6, bytes.fromhex(word)) for word in found}
+
+
+def broadcast_of(device: str) -> str:
+    """Where a broadcast on this device goes: as it was set, else the last address of its subnet. "" where it has no
+    IPv4 address.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+
+        def asked(request: int) -> int:
+            answer = fcntl.ioctl(sock, request, struct.pack("16s16x8x", device.encode()))
+            return int.from_bytes(answer[20:24], "big")
+
+        try:
+            found = asked(_SIOCGIFBRDADDR) or asked(_SIOCGIFADDR) | ~asked(_SIOCGIFNETMASK) & 0xFFFFFFFF
+        except OSError:
+            return ""
+    return socket.inet_ntoa(found.to_bytes(4, "big"))
 
 
 def stamp(sock: socket.socket) -> None:
@@ -79,7 +110,7 @@ class Noted:
     realtime_ns: int | None = None  # the wall clock when it arrived
     ifindex: int = 0  # where it came in
     destination: bytes = b""  # the address in its header
-    local: bytes = b""  # the address of ours that answers for that one
+    local: bytes = b""  # the address of ours that answers for that one; of IPv6 the same, or none for a group
     dropped: int = 0  # packets this socket had no room for since it was opened, modulo 2**32
 
     def arrived_ns(self, clock: Clock, floor_ns: int) -> int:
@@ -97,4 +128,7 @@ def noted(ancillary: Iterable[tuple[int, int, bytes]]) -> Noted:
             (note.dropped,) = _U32.unpack(data)
         elif (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
             note.ifindex, note.local, note.destination = _PKTINFO.unpack(data)
+        elif (level, kind) == (socket.IPPROTO_IPV6, IPV6_PKTINFO):
+            note.destination, note.ifindex = _PKTINFO6.unpack(data)
+            note.local = b"" if note.destination[0] == 0xFF else note.destination
     return note

@@ -1,4 +1,4 @@
-"""UDP links: multicast and unicast, the sockets that beats travel on.
+"""UDP links: multicast, unicast and broadcast, the sockets that beats travel on.
 
 Owns those sockets and their troubles. Invariant: only what was sent to a configured link's device, port and address
 comes out of `drain`; a device that is down, missing or back costs counted errors, never an exception after `open`.
@@ -11,29 +11,27 @@ import errno
 import math
 import select
 import socket
-import struct
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from hbcore.engine.beat import MAX_BYTES
-from hbcore.engine.config import MS, Link, Media, Timing
+from hbcore.engine.config import Link, Media, Timing
+from hbcore.links.families import Family, Ipv4, Ipv6
+from hbcore.links.health import Datagram, Health
 from hbcore.links.sockets import (
     ANCILLARY,
-    IP_MULTICAST_ALL,
-    IP_PKTINFO,
-    IP_UNICAST_IF,
+    CHECK_NS,
     SO_RCVBUFFORCE,
     TC_PRIO_INTERACTIVE,
     Clock,
     LinkError,
     Noted,
+    broadcast_of,
     noted,
     own_addresses,
     reason,
     stamp,
 )
 
-CHECK_NS = 250 * MS  # how often a lost device is looked for, while beats are sent
 BATCH = 64  # datagrams read from one socket before the others have their turn
 BUFFER_DEADTIMES = 4  # a receive buffer holds the beats of so many deadtimes...
 BUFFER_LEAST = 1 << 20  # ...and never less than this: after a long stall the newest beats are those that found no room
@@ -46,34 +44,6 @@ _SEND_CODES = {
     errno.EHOSTUNREACH: "link-unreachable",
     errno.ENETDOWN: "link-unreachable",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Datagram:
-    """`at_ns`: when the kernel received it, CLOCK_BOOTTIME. `data` is cut at MAX_BYTES + 1, which is oversized."""
-
-    link: str
-    data: bytes
-    at_ns: int
-    source: str
-
-
-@dataclass(slots=True)
-class Health:
-    """How one link fares; counters only grow. `trouble` and `details` are for `words.say`, "" while all is well.
-
-    `own`: a ucast line that names an address of this machine; nothing is sent there.
-    `stray`: datagrams not meant for this link. `dropped`: those the kernel had no room for (of the link's socket).
-    """
-
-    sent: int = 0
-    unsent: int = 0
-    heard: int = 0
-    stray: int = 0
-    dropped: int = 0
-    own: bool = False
-    trouble: str = "link-closed"
-    details: Mapping[str, str] = field(default_factory=dict)
 
 
 class UdpLinks:
@@ -93,7 +63,7 @@ class UdpLinks:
         self._clock = clock
         self._check_ns = 0
         self._poll = select.epoll()
-        mcast_ports = {lines[0].port for lines in paths.values() if lines[0].media is Media.MCAST}
+        mcast_ports = {lines[0].port for lines in paths.values() if lines[0].to_group}
         self._sockets = [
             _Socket(lines, lines[0].port in mcast_ports, _buffer(timing, peers * len(lines)), self.health, self._poll)
             for lines in paths.values()
@@ -155,8 +125,14 @@ class UdpLinks:
 
 
 def _path(link: Link) -> tuple[object, ...]:
-    """Links of one path share a socket: a multicast group, or all unicast lines of one device and port."""
-    return link.media, link.device, link.port, link.target if link.media is Media.MCAST else ""
+    """Links of one path share a socket: a multicast group, or all other lines of one family, device and port. Of two
+    sockets on one port each packet for this machine comes to one only.
+    """
+    return _six(link), link.device, link.port, link.target if link.to_group else ""
+
+
+def _six(link: Link) -> bool:
+    return link.media in (Media.MCAST6, Media.UCAST6)
 
 
 def _buffer(timing: Timing, senders: int) -> int:
@@ -165,7 +141,7 @@ def _buffer(timing: Timing, senders: int) -> int:
 
 
 class _Socket:
-    """One socket and the links on it: one multicast link, or the unicast lines of one device and port."""
+    """One socket and the links on it: one multicast link, or the unicast and broadcast lines of one device and port."""
 
     def __init__(
         self, links: list[Link], shared: bool, buffer: int, health: dict[str, Health], poll: select.epoll
@@ -179,7 +155,10 @@ class _Socket:
         self._sock: socket.socket | None = None
         self._ifindex = 0
         self._dropped = 0
-        self._by_source = {link.target: link.name for link in links if link.media is Media.UCAST}
+        self._family: Family = Ipv6() if _six(links[0]) else Ipv4()
+        self._by_source = {link.target: link.name for link in links if link.to_peer}
+        self._broadcast = next((link.name for link in links if link.media is Media.BCAST), None)
+        self._broadcast_ip = ""
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
@@ -189,7 +168,8 @@ class _Socket:
         link = self._links[0]
         try:
             self._ifindex = socket.if_nametoindex(link.device)
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            flags = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+            sock = socket.socket(self._family.number, socket.SOCK_DGRAM | flags)
             try:
                 self._prepare(sock, link)
                 self._poll.register(sock.fileno(), select.EPOLLIN)
@@ -205,27 +185,23 @@ class _Socket:
         """Options before the bind, so that nothing unstamped or from elsewhere is ever queued."""
         stamp(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, TC_PRIO_INTERACTIVE)
-        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        sock.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)  # or groups others joined would come here too
+        self._family.note(sock)
         try:
             sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, self._buffer)
         except PermissionError:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer)  # as much as net.core.rmem_max allows
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.device.encode())
-        except PermissionError:  # before Linux 5.7, without the right: the packet's own note (IP_PKTINFO) must do
-            sock.setsockopt(socket.IPPROTO_IP, IP_UNICAST_IF, struct.pack("!I", self._ifindex))
-        if link.media is Media.UCAST:
+        except PermissionError:  # before Linux 5.7, without the right: the packet's own note must do
+            self._family.steer(sock, self._ifindex)
+        if not link.to_group:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, self._shared)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, self._broadcast is not None)
             sock.bind(("", link.port))
             return
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((link.target, link.port))
-        member = struct.pack("=4s4si", socket.inet_aton(link.target), bytes(4), self._ifindex)  # struct ip_mreqn
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, member)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, link.ttl)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, link.loop)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        sock.bind(self._family.place(link.target, link.port, self._ifindex))
+        self._family.join(sock, link.target, self._ifindex, link.ttl, link.loop)
 
     def _open_error(self, error: OSError, link: Link) -> LinkError:
         # if_nametoindex reports a missing device as ENODEV, or as an error without a number
@@ -243,6 +219,8 @@ class _Socket:
         """`addresses`: this machine's."""
         for link in self._links:
             self._health[link.name].own = link.target in addresses
+        if self._broadcast is not None:
+            self._broadcast_ip = broadcast_of(self._links[0].device)
 
     def check(self) -> None:
         """Open what is closed; close what hangs on a device that is gone, or another one of the same name now."""
@@ -274,13 +252,18 @@ class _Socket:
             if self._sock is None:
                 health.unsent += 1
                 continue
+            target = link.target or self._broadcast_ip
+            if not target:
+                health.unsent += 1
+                health.trouble, health.details = "link-no-broadcast", {"device": link.device}
+                continue
             try:
-                self._sock.sendto(data, (link.target, link.port))
+                self._sock.sendto(data, self._family.place(target, link.port, self._ifindex))
             except OSError as error:
                 health.unsent += 1
                 code = _SEND_CODES.get(error.errno or 0, "link-send-failed")
                 health.trouble = code
-                health.details = {"device": link.device, "target": link.target, "error": reason(error)}
+                health.details = {"device": link.device, "target": target, "error": reason(error)}
             else:
                 health.sent += 1
                 health.trouble, health.details = "", {}
@@ -291,12 +274,13 @@ class _Socket:
             return 0
         for read in range(most):
             try:
-                data, ancillary, _, (source, _) = self._sock.recvmsg(MAX_BYTES + 1, ANCILLARY)
+                data, ancillary, _, (source, *_) = self._sock.recvmsg(MAX_BYTES + 1, ANCILLARY)
             except BlockingIOError:
                 return read
             except OSError:  # an error the device left on the socket: reading took it away
                 continue
             note = noted(ancillary)
+            source = source.partition("%")[0]
             link = self._link_of(source, note)
             health = self._health[link or self._links[0].name]
             if note.dropped:  # not noted while there were none
@@ -317,9 +301,12 @@ class _Socket:
         """
         if note.ifindex != self._ifindex:
             return None
-        if self._links[0].media is Media.MCAST:
-            return self._links[0].name if note.destination == socket.inet_aton(self._links[0].target) else None
-        if note.destination != note.local:  # a broadcast
+        if self._links[0].to_group:
+            return self._links[0].name if note.destination == self._family.packed(self._links[0].target) else None
+        if note.destination != note.local:  # not for this machine alone
+            to_all = self._broadcast_ip and note.destination == self._family.packed(self._broadcast_ip)
+            return self._broadcast if to_all else None
+        if not self._by_source:
             return None
-        named = self._by_source.get(source)
-        return named or next((name for name, health in self._health.items() if not health.own), self._links[0].name)
+        others = (name for name in self._by_source.values() if not self._health[name].own)
+        return self._by_source.get(source) or next(others, next(iter(self._by_source.values())))

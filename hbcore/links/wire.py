@@ -111,7 +111,7 @@ _VALUES = {  # a pin's: a node's name or ""
 }
 
 
-class _Rule(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
+class WireRule(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
     kind: _Kind
     subject: _Subject
     value: _Name
@@ -138,7 +138,7 @@ class _Payload(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froz
     release: _Release
     groups: Annotated[bytes, Meta(max_length=MAX_GROUPS * _GROUP.size)]
     services: Annotated[bytes, Meta(max_length=MAX_MACS * services.SIZE)]
-    rules: Annotated[tuple[_Rule, ...], Meta(max_length=MAX_RULES)]
+    rules: Annotated[tuple[WireRule, ...], Meta(max_length=MAX_RULES)]
     deadtime_ms: _U32
 
 
@@ -160,7 +160,7 @@ def seal(payload: bytes, cluster: bytes, key: Key, version: int = VERSION) -> by
     """Header, digest and payload as one datagram."""
     assert len(cluster) == 8, "a cluster id has 8 bytes"
     header = _HEADER.pack(MAGIC, version, key.id, len(payload), cluster)
-    return header + _digest(key, header + payload) + payload
+    return header + digest_of(key, header + payload) + payload
 
 
 def decode(data: bytes, keyring: Keyring, cluster: bytes, nodes: int) -> Beat | Reject:
@@ -192,28 +192,33 @@ def _open(data: bytes, keyring: Keyring, cluster: bytes) -> tuple[int, bytes] | 
     key = keyring.find(key_id)
     if key is None:
         return Reject.UNKNOWN_KEY
-    start = _HEADER.size + _DIGEST_LENGTH[key.method]
+    start = _HEADER.size + DIGEST_LENGTH[key.method]
     if len(data) != start + length:
         return Reject.TRUNCATED if len(data) < start + length else Reject.OVERSIZED
     header, digest, payload = data[: _HEADER.size], data[_HEADER.size : start], data[start:]
-    if not hmac.compare_digest(digest, _digest(key, header + payload)):
+    if not hmac.compare_digest(digest, digest_of(key, header + payload)):
         return Reject.BAD_SIGNATURE
     return (version, payload) if sender_cluster == cluster else Reject.FOREIGN_CLUSTER
 
 
+def speaks_for(data: bytes) -> bytes:
+    """The cluster that a datagram says it is of, true or not; b"" where it is too short to say so."""
+    return data[8 : _HEADER.size]
+
+
 # -- signatures --------------------------------------------------------------------------------------------------------
 
-_DIGEST_LENGTH = {Method.CRC: 4, Method.MD5: 16, Method.SHA1: 20, Method.SHA256: 32}
+DIGEST_LENGTH = {Method.CRC: 4, Method.MD5: 16, Method.SHA1: 20, Method.SHA256: 32}
 
 
-def _digest(key: Key, signed: bytes) -> bytes:
+def digest_of(key: Key, signed: bytes) -> bytes:
     if key.method is Method.CRC:
         return zlib.crc32(signed).to_bytes(4, "big")
     return hmac.digest(key.secret, signed, key.method.value)
 
 
 def _size(payload: bytes, key: Key) -> int:
-    return _HEADER.size + _DIGEST_LENGTH[key.method] + len(payload)
+    return _HEADER.size + DIGEST_LENGTH[key.method] + len(payload)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -224,7 +229,7 @@ def _fitting(beat: Beat) -> Iterator[_Payload]:
 
     Which rule comes first changes with seq, so that of rules that never fit together each has its turn.
     """
-    rules = tuple(map(_rule_out, beat.words.rules[:MAX_RULES]))
+    rules = tuple(map(rule_out, beat.words.rules[:MAX_RULES]))
     turn = zlib.crc32(beat.frame.seq.to_bytes(8, "big")) % max(1, len(rules))
     rules = rules[turn:] + rules[:turn]
     whole = _payload_out(beat, rules)
@@ -235,7 +240,7 @@ def _fitting(beat: Beat) -> Iterator[_Payload]:
     yield msgspec.structs.replace(whole, rules=())
 
 
-def _payload_out(beat: Beat, rules: tuple[_Rule, ...]) -> _Payload:
+def _payload_out(beat: Beat, rules: tuple[WireRule, ...]) -> _Payload:
     frame, words = beat.frame, beat.words
     assert len(words.groups) <= MAX_GROUPS and 0 < frame.nonce <= U64, "a beat out of bounds"
     return _Payload(
@@ -246,46 +251,56 @@ def _payload_out(beat: Beat, rules: tuple[_Rule, ...]) -> _Payload:
         nonce=frame.nonce,
         your_nonce=frame.your_nonce,
         echo_seq=frame.echo_seq,
-        echo_age_us=_cap(frame.echo_age_us, U32),
+        echo_age_us=cap(frame.echo_age_us, U32),
         mode=words.mode,
         config=words.config,
-        deadtime_ms=_cap(words.deadtime_ms, U32),
-        engine_age_ms=_cap(words.engine_age_ms, U16),
+        deadtime_ms=cap(words.deadtime_ms, U32),
+        engine_age_ms=cap(words.engine_age_ms, U16),
         rules_digest=words.rules_digest,
-        release=_clean(words.release, MAX_RELEASE),
+        release=clean(words.release, MAX_RELEASE),
         groups=b"".join(map(_group_out, words.groups)),
         services=services.pack(words.services[:MAX_MACS]),
         rules=rules,
     )
 
 
-def _cap(value: int, most: int) -> int:
+def cap(value: int, most: int) -> int:
     return max(0, min(value, most))
 
 
-def _clean(text: str, most: int) -> str:
+def clean(text: str, most: int) -> str:
     return _hidden.sub("?", text)[:most]
 
 
+def clean_enough(release: str) -> bool:
+    """Short, and nothing a terminal must never be sent."""
+    return len(release) <= MAX_RELEASE and not _hidden.search(release)
+
+
 def _group_out(word: GroupWord) -> bytes:
-    what = word.stand | word.control << 2 | word.state << 4 | _FAILED * word.failed | _READY * word.ready
-    epoch = _cap(word.epoch, U48)  # one move a second reaches this in nine million years: a forger's number stops here
-    return _GROUP.pack(word.group, word.digest, what, _cap(word.control_age_ms, U16), epoch >> 32, epoch & U32)
+    epoch = cap(word.epoch, U48)  # one move a second reaches this in nine million years: a forger's number stops here
+    age_ms = cap(word.control_age_ms, U16)
+    return _GROUP.pack(word.group, word.digest, what_of(word), age_ms, epoch >> 32, epoch & U32)
 
 
-def _rule_out(rule: Rule) -> _Rule:
+def what_of(word: GroupWord) -> int:
+    """All that a group's word says in bits."""
+    return word.stand | word.control << 2 | word.state << 4 | _FAILED * word.failed | _READY * word.ready
+
+
+def rule_out(rule: Rule) -> WireRule:
     assert rule.subject and all(len(n) <= MAX_NAME and _name_ok(n) for n in (rule.subject, rule.value)), "a bad name"
     kind = _Kind(rule.kind)
     assert kind not in _VALUES or rule.value in _VALUES[kind], "a rule without meaning"
-    return _Rule(
+    return WireRule(
         kind=kind,
         subject=rule.subject,
         value=rule.value,
         version=rule.version,
-        at_s=_cap(rule.at_s, _LAST_SECOND),
-        expires_s=_cap(rule.expires_s, _LAST_SECOND),
-        by=_clean(rule.by, MAX_NAME),
-        reason=_clean(rule.reason, MAX_REASON),
+        at_s=cap(rule.at_s, _LAST_SECOND),
+        expires_s=cap(rule.expires_s, _LAST_SECOND),
+        by=clean(rule.by, MAX_NAME),
+        reason=clean(rule.reason, MAX_REASON),
     )
 
 
@@ -316,7 +331,7 @@ def _read_1(payload: bytes, cluster: bytes) -> Beat:
             groups=tuple(_group_in(*fields) for fields in _GROUP.iter_unpack(p.groups)),
             services=services.unpack(p.services),
             rules_digest=p.rules_digest,
-            rules=tuple(map(_rule_in, p.rules)),
+            rules=tuple(map(rule_in, p.rules)),
             engine_age_ms=p.engine_age_ms,
             release=p.release,
         ),
@@ -324,12 +339,17 @@ def _read_1(payload: bytes, cluster: bytes) -> Beat:
 
 
 def _group_in(group: int, digest: int, what: int, age_ms: int, epoch_high: int, epoch_low: int) -> GroupWord:
+    return group_in(group, digest, what, age_ms, epoch_high << 32 | epoch_low)
+
+
+def group_in(group: int, digest: int, what: int, age_ms: int, epoch: int) -> GroupWord:
+    """The word that these numbers spell. Raises ValueError."""
     if what & _UNUSED:
         raise ValueError
     return GroupWord(
         group=group,
         stand=Stand(what & _STAND),
-        epoch=epoch_high << 32 | epoch_low,
+        epoch=epoch,
         digest=digest,
         failed=bool(what & _FAILED),
         state=State((what & _STATE) >> 4),  # a ValueError for the one number without a meaning
@@ -339,7 +359,7 @@ def _group_in(group: int, digest: int, what: int, age_ms: int, epoch_high: int, 
     )
 
 
-def _rule_in(rule: _Rule) -> Rule:
+def rule_in(rule: WireRule) -> Rule:
     if rule.kind in _VALUES and rule.value not in _VALUES[rule.kind]:
         raise ValueError
     return Rule(

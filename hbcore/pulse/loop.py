@@ -26,9 +26,9 @@ from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Rebuild, Refresh, Renew, Send, Shut, TakeOff, Tell
 from hbcore.host import clock, pipe, realtime
 from hbcore.host.notify import Notifier
-from hbcore.links.ping import Pinger
-from hbcore.links.udp import UdpLinks
-from hbcore.links.wire import Reject, decode, encode
+from hbcore.links.carriers import Carriers
+from hbcore.links.ping import Pingers
+from hbcore.links.wire import Reject
 from hbcore.pulse.child import Child
 from hbcore.pulse.gates import Gates
 from hbcore.pulse.succession import Succession
@@ -87,8 +87,9 @@ class Pulse:
             guard=self._gates.trouble,
         )
         self._born_ns = now
-        self._links = UdpLinks(config.links, config.timing, clock)
-        self._pinger = Pinger(clock)
+        self._links = Carriers(config, clock)
+        six = any(":" in ip for name in config.pings for ip in config.asked(name))
+        self._pinger = Pingers({group.name: group.members for group in config.ping_groups}, clock, six=six)
         self._child = child or Child(arguments(start))
         self._counts: Counter[str] = Counter()
         self._poll = select.poll()
@@ -249,12 +250,12 @@ class Pulse:
         """Everything queued, before anybody is judged; where more comes than can be read, nobody is judged."""
         begun = clock.now_ns()
         while True:
-            for datagram in self._links.drain(READ_AT_ONCE):
-                beat = decode(datagram.data, self._keys, self._start.config.cluster_id, len(self._nodes))
+            for received in self._links.drain(READ_AT_ONCE, self._keys):
+                beat = received.beat
                 if isinstance(beat, Reject):
                     self._counts[beat.value] += 1
                     continue
-                kind, tell = self._heart.hear(datagram.link, datagram.at_ns, beat)
+                kind, tell = self._heart.hear(received.link, received.at_ns, beat)
                 self._counts[kind.value] += 1
                 if tell is not None:
                     self._tell(tell)
@@ -308,7 +309,7 @@ class Pulse:
         for effect in effects:
             match effect:
                 case Send(beat):
-                    self._links.send(encode(beat, self._keys.signer))
+                    self._links.send(beat, self._keys.signer)
                 case AskPing(ping):
                     self._pinger.send(ping, clock.now_ns())
                 case Tell():
@@ -344,7 +345,7 @@ class Pulse:
         if self._child.pipe is not None:
             troubles = {name: (h.trouble, dict(h.details)) for name, h in self._links.health.items()}
             own = tuple(name for name, h in self._links.health.items() if h.own)
-            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, own, self._realtime))
+            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, own, self._realtime, self._links.refused))
 
     def _bye(self) -> None:
         """The last words again, in case a copy is lost."""

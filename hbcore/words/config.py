@@ -96,7 +96,7 @@ VALUES = {
 HA_CF = {
     "unknown-directive": "ha.cf knows no {word}: see docs/ha.cf.md for what it knows, or begin the line with #",
     "unknown-directive-near": "ha.cf knows no {word}: the nearest is {near}",
-    "unknown-device-first": "the line begins with the device {word}: write mcast or ucast before it",
+    "unknown-device-first": "the line begins with the device {word}: write mcast, ucast or bcast before it",
     "no-node": "no node is named: write `node NAME1 NAME2` with what `uname -n` prints on each",
     "no-medium": "no way for heartbeats is named: write for example `mcast eth0 225.0.0.1 694 1 0`",
     "node-twice": "{node} was already named in line {other}: write the other node's name",
@@ -110,6 +110,14 @@ HA_CF = {
     "ping-is-own": "the ping node {word} is this machine, which always answers itself: write the router's address",
     "ping-name": "the ping node {word} is a name, and name service may be what fails: write its address",
     "ping-twice": "{word} already stands in line {other}: a second line adds nothing",
+    "ping-six": "{word} is an IPv6 address: write ping6 instead of ping",
+    "ping6-four": "{word} is an IPv4 address: write ping instead of ping6",
+    "ping6-scope": "{word} names a device, which only addresses of fe80::/10 need: write {write}",
+    "ping6-no-scope": "{word} exists on every network anew, so it needs its device: write {write}",
+    "ping-group-short": "ping_group has a name first, then the addresses, here {word} is all or stands first: write "
+    "for example `{write}`",
+    "ping-group-name": "{word} is no name for a ping group: use letters, digits, dots and dashes, at most {limit}",
+    "ping-group-twice": "{word} was already named in line {other}: give this group another name",
     "ping-many": "more than {limit} ping nodes: keep the few that matter, such as the router",
     "media-comma": "the words of {option} are separated by blanks, not commas: write `{write}`",
     "media-device": "{option} begins with the device, not with the address {word}: write `{write}`",
@@ -121,8 +129,23 @@ HA_CF = {
     "mcast-reserved": "{group} is in 224.0.0.0/24, which routers and other daemons use: better write 225.0.0.1",
     "ucast-name": "the peer {word} is a name, and name service may be what fails: write the peer's address",
     "ucast-multicast": "{word} is a multicast group: write `mcast` for it, or the peer's own address",
-    "ucast-port": "ucast has no port of its own: write `{write}`, and `udpport {word}` in a line above it",
-    "udpport-late": "udpport counts for the lines below it only, and ucast stands in line {ucast}: move it above that",
+    "mcast-six": "{word} is a group of IPv6: write mcast6 instead of mcast",
+    "mcast6-group": "{word} is no multicast group of IPv6: write one of ff02::/16, ff04::/16, ff05::/16 or ff08::/16, "
+    "such as ff05::694",
+    "mcast6-scope": "the scope of {word} is not one that heartbeats can have (2, 4, 5 or 8): write for example {write}",
+    "ucast-six": "{word} is IPv6: write ucast6 instead of ucast",
+    "ucast6-scope": "the scope of {word} is not the device {device} that the line names: write {write}",
+    "ucast6-four": "{word} is an IPv4 address: write ucast instead of ucast6",
+    "ucast6-multicast": "{word} is a multicast group: write `mcast6` for it, or the peer's own address",
+    "udp-old": "udp is the old name of bcast and means the same: write `{write}`",
+    "ucast-port": "{option} has no port of its own: write `{write}`, and `udpport {word}` in a line above it",
+    "udpport-late": "udpport counts for the lines below it only, and {medium} stands in line {other}: move it above "
+    "that",
+    "baud-late": "baud counts for the lines below it only, and {medium} stands in line {other}: move it above that",
+    "serial-slow": "at {baud} baud {device} cannot keep {groups} groups' lease with keepalive {keepalive} and deadtime "
+    "{deadtime}: write keepalive {longer} and deadtime {later}, or baud {faster} above",
+    "serial-slow-only": "at {baud} baud {device} cannot keep {groups} groups' lease with keepalive {keepalive} and "
+    "deadtime {deadtime}: write keepalive {longer} and deadtime {later}",
     "udpport-mcast": "udpport {port} says nothing about mcast, whose line names port {mcast} itself: write it there",
     "failback-legacy": "the legacy way of auto_failback is gone, on is what comes next to it and applies: write on or "
     "off",
@@ -135,14 +158,7 @@ HA_CF = {
     "respawn-built-in": "{program} is built in, `ping` is all it needs: the line has no effect and can go",
     "respawn-unneeded": "{program} is a helper of the old heartbeat and is not started: the line has no effect and can "
     "go (docs/ha.cf.md says what does its work now)",
-    "refused-bcast": "broadcast is not spoken by this version: write `mcast eth0 225.0.0.1 694 1 0` with your device, "
-    "or `ucast` with the peer's address",
-    "refused-serial": "serial lines are not spoken by this version, and a missing path must not go unnoticed: write "
-    "mcast or ucast on a second network card",
-    "refused-ipv6-link": "{option} is not spoken by this version: write mcast or ucast with IPv4",
     "refused-media": "{option} is not spoken by this version: write mcast or ucast",
-    "refused-ping6": "ping6 comes in a later version: write `ping` with an IPv4 address",
-    "refused-ping-group": "ping_group comes in a later version: write one `ping` line with the addresses",
     "refused-hbaping": "hbaping (fibre channel) is not known to this version: write `ping` with the router's address",
     "refused-stonith": "fencing comes in a later version, and a cluster that believes in it without having it loses "
     "data: remove {option}, and fence by hand with `hbctl fence NODE --confirm-off`",
@@ -162,14 +178,14 @@ IDLE = {
     "idle-apiauth": "apiauth has no effect: the control socket asks the kernel who you are (root, and group haclient)",
     "idle-apphbd": "use_apphbd has no effect: hbcored watches its own processes",
     "idle-badpack": "log_badpack has no effect: every datagram is counted by class, see `hbctl status`",
-    "idle-baud": "baud has no effect: there is no serial line in this version",
+    "idle-baud": "baud has no effect: no serial line is named",
     "idle-compression": "{option} has no effect: a heartbeat fits into one packet uncompressed",
     "idle-coredumps": "{option} has no effect: the system decides on core dumps",
     "idle-crm": "{option} has no effect: it belongs to Pacemaker, groups come from haresources",
     "idle-debug": "debug has no effect: events are always kept, see `hbctl events`",
     "idle-env": "env has no effect: scripts get heartbeat's own variables only, set yours in the script",
     "idle-generation": "hbgenmethod has no effect: the generation is kept in a file and never falls behind the clock",
-    "idle-hopfudge": "hopfudge has no effect: there is no serial ring in this version",
+    "idle-hopfudge": "hopfudge has no effect: a serial line joins two nodes, nothing is passed on",
     "idle-logd": "{option} has no effect: hbcored writes its log itself, without a log daemon",
     "idle-memreserve": "memreserve has no effect: memory is locked where the system lets us",
     "idle-msgfmt": "msgfmt has no effect: nodes of this version speak one format",
@@ -352,10 +368,15 @@ HERE = {
     "H6)",
     "no-control": "no ping node is named, so a node cannot tell its own cut wire from the peer's death: write `ping "
     "ADDRESS` with the router's (hole H3)",
-    "one-link": "{link} is the only path for heartbeats: a second mcast or ucast on another wire keeps one cut from "
+    "one-link": "{device} is the only wire for heartbeats: another device, or a serial line, keeps one cut from "
     "counting",
+    "ucast-no-subnet": "{target} is in no subnet of {device}, so nothing sent there arrives: write the device whose "
+    "subnet holds it",
     "node-elsewhere": "this machine is {node}, none of the nodes, so its network was not looked at: name one with "
     "--node",
+    "serial-not-there": "this machine has no {device} now, no heartbeat passes there until it comes: look at `dmesg`",
+    "serial-no-line": "{device} is no serial line: write one such as /dev/ttyS0 or /dev/ttyUSB0",
+    "serial-no-right": "{device} may not be read and written by this user: run hbcored as root or in the group dialout",
     "device-missing": "this machine has no device {device}: write one of {devices}",
     "vip-device-missing": "this machine has no device {device} for {ip}: write one of {devices}",
     "vip-no-subnet": "no subnet of this machine holds {ip} now, so it could not be added: write ADDRESS/MASK/DEVICE",

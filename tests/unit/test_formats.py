@@ -121,7 +121,6 @@ ESCAPED = (23, 25, 27, 31, 33, 35, 37, 39, 47, 49, 55, 59, 61, 63, 65, 67)
 # line of the pasted text -> (severity word, what must stand in the sentence)
 PASTED = {
     17: ("note: ", "baud has no effect"),
-    21: ("", "write `mcast eth0"),
     51: ("note: ", "apiauth has no effect"),
     53: ("note: ", "pingd is built in"),
     69: ("note: ", "compression has no effect"),

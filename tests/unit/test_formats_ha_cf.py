@@ -307,3 +307,20 @@ def test_the_rest_of_the_bounds(line: str, code: str) -> None:
 def test_a_fenced_secret_does_not_show() -> None:
     for line in ("stonith_host * baytech 10.0.0.3 me hunter2", "stonith_host=* baytech 10.0.0.3 me hunter2"):
         assert "hunter2" not in repr(ha_cf.parse(NODES + line + "\n"))
+
+
+def test_media_of_every_kind_on_one_port() -> None:
+    parsed = read(
+        "node a b\nudpport 695\nudp eth0\nbcast eth1 eth2\nucast6 eth0 fe80:0::2%eth0\nucast6 eth0 FD00::2\n"
+        "mcast6 eth1 ff15:0::694 694 2 1\nbaud 115200\nserial /dev/ttyS0 /dev/ttyUSB0\n"
+    )
+    assert [(o.name, o.media, o.device, o.target, o.port, o.ttl, o.loop, o.baud) for o in parsed.links] == [
+        ("eth0", Media.BCAST, "eth0", "", 695, 1, False, 0),
+        ("eth1", Media.BCAST, "eth1", "", 695, 1, False, 0),
+        ("eth2", Media.BCAST, "eth2", "", 695, 1, False, 0),
+        ("eth0.2", Media.UCAST6, "eth0", "fe80::2", 695, 1, False, 0),
+        ("eth0.3", Media.UCAST6, "eth0", "fd00::2", 695, 1, False, 0),
+        ("eth1.2", Media.MCAST6, "eth1", "ff15::694", 694, 2, True, 0),
+        ("ttyS0", Media.SERIAL, "/dev/ttyS0", "", 0, 1, False, 115200),
+        ("ttyUSB0", Media.SERIAL, "/dev/ttyUSB0", "", 0, 1, False, 115200),
+    ]

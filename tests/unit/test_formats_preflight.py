@@ -189,6 +189,8 @@ def test_an_unusable_script_beside_the_files_is_told_everywhere(tmp_path: Path) 
 def test_one_path_is_noted_two_are_not(tmp_path: Path) -> None:
     directory = write(tmp_path / "ha.d", BASE)
     assert "one-link" in [p.code for p in examine(directory).problems]
+    (directory / "ha.cf").write_text(BASE["ha.cf"] + "bcast eth0\n")
+    assert "one-link" in [p.code for p in examine(directory).problems], "the same wire"
     (directory / "ha.cf").write_text(BASE["ha.cf"] + "mcast eth1 225.0.0.1 694 1 0\n")
     assert "one-link" not in [p.code for p in examine(directory).problems]
 
@@ -232,7 +234,7 @@ def test_this_machine_reads_as_the_kernel_has_it(tmp_path: Path) -> None:
         conf.mkdir(parents=True)
         (conf / "arp_ignore").write_text(value + "\n")
     assert own_devices(tmp_path) == ["eth0", "lo"]
-    assert own_addresses(tmp_path) == {"192.168.1.2"}
+    assert own_addresses(tmp_path) == {"192.168.1.2", "2001:db8::2", "2001:db8::99", "fe80::5054:ffff:fe00:1", "::1"}
     subnets = own_subnets(tmp_path)
     assert subnets == [
         (IPv6Network("2001:db8::/64"), "eth0"),
@@ -276,6 +278,46 @@ def test_the_real_kernel_agrees() -> None:
     devices = {name for _, name in socket.if_nameindex()}
     assert set(own_devices()) == devices
     assert {device for _, device in own_subnets()} <= devices
+
+
+@pytest.mark.parametrize(
+    ("device", "code", "severity"),
+    [
+        ("/etc/hostname", "serial-no-line", Severity.ERROR),
+        ("/dev/tty-of-nobody", "serial-not-there", Severity.WARNING),
+        ("/dev/null", None, None),  # whether it is a terminal only opening it would tell
+    ],
+)
+def test_serial_lines_are_looked_at(tmp_path: Path, device: str, code: str | None, severity: Severity | None) -> None:
+    text = BASE["ha.cf"].replace("eth0", "lo") + f"baud 115200\nserial {device}\n"
+    directory = write(tmp_path / "ha.d", BASE | {"ha.cf": text, "haresources": "node1 192.168.100.100/24/lo httpd\n"})
+    found = [(p.code, p.severity, p.where.line) for p in examine(directory, "node1").problems if "serial" in p.code]
+    assert found == ([] if code is None else [(code, severity, 11)])
+
+
+@pytest.mark.parametrize(
+    ("line", "astray"),
+    [
+        ("ucast eth0 10.0.0.2", False),
+        ("ucast eth0 10.0.1.2", True),
+        ("ucast eth1 10.0.0.2", False),  # which has no address yet
+        ("ucast6 eth0 2001:db8::2", False),
+        ("ucast6 eth0 2001:db8:1::2", True),
+        ("ucast6 eth0 fe80::2", False),
+    ],
+)
+def test_a_peer_that_is_not_on_the_wire(tmp_path: Path, line: str, astray: bool) -> None:
+    proc = tmp_path / "proc"
+    (proc / "net").mkdir(parents=True)
+    devices = "".join(f"{name}: 0\n" for name in ("eth0", "eth1"))
+    (proc / "net" / "dev").write_text(f"Inter-|\n face |\n{devices}")
+    row = "eth0 0000000A 00000000 0001 0 0 0 00FFFFFF 0 0 0"
+    (proc / "net" / "route").write_text(f"Iface Destination Gateway Flags RefCnt Use Metric Mask\n{row}\n")
+    (proc / "net" / "if_inet6").write_text("20010db8000000000000000000000001 02 40 00 80     eth0\n")
+    text = BASE["ha.cf"] + line + "\n"
+    directory = write(tmp_path / "ha.d", BASE | {"ha.cf": text})
+    found = [p.where.line for p in examine(directory, "node1", proc=proc).problems if p.code == "ucast-no-subnet"]
+    assert found == ([10] if astray else [])
 
 
 @pytest.mark.parametrize(

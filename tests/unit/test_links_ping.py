@@ -12,7 +12,7 @@ import pytest
 
 from hbcore.engine.config import MS
 from hbcore.host import clock
-from hbcore.links.ping import COOKIE, OUTSTANDING, Answer, Pinger
+from hbcore.links.ping import COOKIE, OUTSTANDING, Answer, Pinger, Pingers
 from hbcore.links.sockets import LinkError
 from hbcore.words.links import SENTENCES
 from tests.unit.links_net import Net, drop_capabilities, in_namespace, ip, two_nodes, until
@@ -31,7 +31,7 @@ def opened(net: Net, raw: bool = True) -> Pinger:
     return pinger
 
 
-def answers(pinger: Pinger, count: int = 1) -> list[Answer]:
+def answers(pinger: Pinger | Pingers, count: int = 1) -> list[Answer]:
     got: list[Answer] = []
 
     def enough() -> bool:
@@ -193,3 +193,64 @@ def test_without_any_right() -> None:
         Pinger(clock).open()
     assert caught.value.code == "ping-denied"
     assert caught.value.code in SENTENCES
+
+
+# -- IPv6, and several asked as one ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("raw", [True, False], ids=["raw", "unprivileged"])
+def test_ipv6_by_either_kind_of_socket(raw: bool) -> None:
+    six_raw() if raw else six_unprivileged()
+
+
+@in_namespace
+def six_raw() -> None:
+    six_is_asked(raw=True)
+
+
+@in_namespace
+def six_unprivileged() -> None:
+    six_is_asked(raw=False)
+
+
+def six_is_asked(*, raw: bool) -> None:
+    """Of the whole network and of one cable alone; who is not there answers nothing."""
+    a, b = two_nodes()
+    for net, host in ((a, 1), (b, 2)):
+        with net:
+            ip(f"address add fd00::{host}/64 dev eth0 nodad")
+            ip(f"address add fe80::{host}/64 dev eth0 nodad")
+    with a:
+        if not raw:
+            Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 0")
+        pinger = Pinger(clock, six=True)
+        pinger.open()
+        assert pinger.raw is raw
+        for target in ("fd00::2", "fe80::2%eth0"):
+            sent_ns = clock.now_ns()
+            assert pinger.send(target, sent_ns)
+            (answer,) = answers(pinger)
+            assert (answer.target, answer.sent_ns) == (target, sent_ns) and answer.at_ns >= sent_ns
+        pinger.send("fd00::3", clock.now_ns())
+        assert not pinger.send("fe80::2%eth7", clock.now_ns())
+    time.sleep(0.1)
+    assert pinger.drain() == []
+
+
+@in_namespace
+def test_a_group_is_up_while_any_of_it_answers() -> None:
+    a, b = two_nodes()
+    with b:
+        ip("address add fd00::2/64 dev eth0 nodad")
+    with a:
+        ip("address add fd00::1/64 dev eth0 nodad")
+        pingers = Pingers({"routers": ("10.0.0.9", FAR, "fd00::2"), "nobody": ("10.0.0.9",)}, clock, six=True)
+        pingers.open()
+        for name in ("routers", "nobody", FAR):
+            pingers.send(name, 5)
+        got = answers(pingers, 3)
+        assert sorted((answer.target, answer.sent_ns) for answer in got) == [(FAR, 5), ("routers", 5), ("routers", 5)]
+        with b:
+            ip("address del fd00::2/64 dev eth0")
+        pingers.send("routers", 6)
+        assert [(answer.target, answer.sent_ns) for answer in answers(pingers)] == [("routers", 6)]

@@ -12,8 +12,9 @@ from hbcore.engine.beat import MAX_BYTES, Beat, Frame, Words
 from hbcore.engine.config import MS, SECOND, Link, Media, Timing
 from hbcore.engine.keys import Key, Keyring, Method
 from hbcore.host import clock
-from hbcore.links.sockets import IP_MULTICAST_ALL, SO_RCVBUFFORCE, Clock, LinkError
-from hbcore.links.udp import CHECK_NS, Datagram, UdpLinks
+from hbcore.links.health import Datagram
+from hbcore.links.sockets import CHECK_NS, IP_MULTICAST_ALL, SO_RCVBUFFORCE, Clock, LinkError
+from hbcore.links.udp import UdpLinks
 from hbcore.links.wire import Reject, decode, encode
 from hbcore.words.links import SENTENCES
 from tests.unit.links_net import Net, drop_capabilities, in_namespace, ip, two_nodes, until

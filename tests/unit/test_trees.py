@@ -211,11 +211,11 @@ def _ha_cf(directory: Path, told: Told) -> list[str]:
             case "auto_failback" | "crm" | "pacemaker":
                 (value,) = values
                 seen = (value in ("on", "yes", "true")) is switches[option]
-            case "udpport":
+            case "udpport" | "baud":
                 seen = len(values) == 1 and values[0].isdigit()
             case "autojoin":
                 seen = values == ["none"]
-            case "bcast" | "serial" | "mcast6" | "ucast6" | "ping6" | "ping_group" | "respawn":
+            case "bcast" | "udp" | "serial" | "mcast6" | "ucast6" | "ping6" | "ping_group" | "respawn":
                 seen = set(words[1:]) <= set(_leaves(read))
             case _:
                 seen = False
