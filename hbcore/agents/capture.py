@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-TAIL = 4096  # bytes kept of what was printed
+TAIL = 64 << 10  # bytes kept of what was printed
 ROOM = 1 << 20  # bytes a file may reach while a script runs; above that it is cut
 _NAME = 200
 
@@ -24,8 +24,8 @@ _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)
 def clean(raw: bytes) -> str:
     """Readable text: escape sequences out, control and invisible characters out, lines kept."""
     text = _ESCAPES.sub("", raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n"))
-    kept = (c if c == "\n" or c.isprintable() else " " if c == "\t" else "" for c in text)
-    return "".join(kept).strip()
+    lines = text.replace("\t", " ").split("\n")
+    return "\n".join(line if line.isprintable() else "".join(filter(str.isprintable, line)) for line in lines).strip()
 
 
 def last_words(text: str, most: int = 300) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hbcore.agents import ocf, orphans, verdict
 from hbcore.agents.capture import Capture
+from hbcore.agents.hung import Hung, members
 from hbcore.agents.verdict import Kind
 from hbcore.engine.events import Outcome
 
@@ -36,7 +37,8 @@ _BASE = {
 class Result:
     """`code`: exit code, negative for the signal that ended it, None where it was killed by us or never ran.
 
-    `why`: "" | "timeout" | "killed" | name of the errno that kept it from running. `output`: the last 4 kB, clean.
+    `why`: "" | "timeout" | "killed" | "hung" | name of the errno that kept it from running. `output`: its last 64 KiB,
+    clean. `hung`: what SIGKILL did not end.
     """
 
     outcome: Outcome
@@ -44,6 +46,7 @@ class Result:
     took_ns: int
     output: str
     why: str = ""
+    hung: Hung | None = None
 
 
 def environment(node: str, config_dir: Path, logs: Mapping[str, str | None]) -> dict[str, str]:
@@ -86,12 +89,17 @@ class Run:
         self._killed = True
         self._kill_group()
 
-    async def result(self, timeout_ns: int, keep: Path | None = None, noted: Path | None = None) -> Result:
-        """Run it. `keep`: the file that a start's output goes to (see capture). `noted`: where to note it (orphans)."""
+    async def result(
+        self, timeout_ns: int, keep: Path | None = None, noted: Path | None = None, about: Sequence[str] = ()
+    ) -> Result:
+        """Run it. `keep`: the file that a start's output goes to (see capture). `noted`, `about`: where to note it, and
+        what it belongs to (orphans).
+        """
         loop = asyncio.get_running_loop()
         begun = loop.time()
         out = Capture(keep if self._operation == "start" else None)
         err = Capture() if self._operation == "status" else out  # a verdict is read from stdout alone
+        hung: Hung | None = None
         try:
             try:
                 self._process = process = self._spawn(out.fd, err.fd)
@@ -99,18 +107,18 @@ class Run:
                 why = errno.errorcode.get(error.errno or 0, "EIO")
                 return Result(self._unrun(), None, _since(begun), "", why)
             if noted is not None:
-                orphans.note(noted, process.pid)
+                orphans.note(noted, process.pid, about)
             in_time = await ended(process, timeout_ns / 1e9, (out, err))
             if in_time and not self._killed:
                 return self._judged(process.returncode, out, err, begun)
             self._kill_group()
-            await ended(process, REAP_S, (out, err))
-            why = "killed" if self._killed else "timeout"
-            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why)
+            hung = await self._left(process, (out, err))
+            why = "hung" if hung else "killed" if self._killed else "timeout"
+            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why, hung)
         finally:
             if self._process is not None and self._process.returncode is None:
                 self._kill_group()  # we were cancelled: nobody would ever look after it
-            if self._process is not None and noted is not None:
+            if self._process is not None and noted is not None and hung is None:
                 orphans.forget(noted, self._process.pid)
             if err is not out:
                 err.close()
@@ -142,6 +150,17 @@ class Run:
                 os.killpg(self._process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+
+    async def _left(self, process: subprocess.Popen[bytes], streams: Iterable[Capture]) -> Hung | None:
+        """What of the killed group is there after REAP_S; a shell dies of it while its child hangs."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + REAP_S
+        await ended(process, REAP_S, streams)
+        while left := members(process.pid):
+            if loop.time() >= deadline:
+                return Hung(self._operation, left, process)
+            await asyncio.sleep(BOUND_S)
+        return None
 
     def _judged(self, code: int, out: Capture, err: Capture, begun: float) -> Result:
         if self._operation == "status":

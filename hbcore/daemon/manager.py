@@ -315,8 +315,9 @@ class Manager:
             self._ended.set_result(status)
 
     async def _run(self, run: Run) -> None:
+        valid_s = self._gates.valid_s(run.group)
         done = await self._runner.run(
-            run.op, run.resource, run.operation, run.timeout_ns, run.not_after_ns, self._gates.valid_s(run.group)
+            run.op, run.resource, run.operation, run.timeout_ns, run.not_after_ns, valid_s, run.group
         )
         self._step(done)
 

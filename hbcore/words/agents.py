@@ -28,6 +28,10 @@ SENTENCES: dict[str, str] = {
     "script-unclear": "{path} {operation} does not say whether it runs (exit code {exit}): {said}",
     "script-timeout": "{path} {operation} was killed after {seconds} s; what it left is unknown: {said}",
     "script-killed": "{path} {operation} was killed; what it left is unknown: {said}",
+    "script-hung": "{path} {operation} could not be ended: its process {pids} hangs in the kernel, and what it will"
+    " have done is unknown: {said}",
+    "resource-hangs": "{resource}: {operation} was not begun, and whether it runs is unknown: process {pids} of its"
+    " last {former} hangs in the kernel",
     "script-not-run": "{path} could not be run: {why}",
     "unit-job": "{unit}: {operation} {result}",
     "unit-state": "{unit} is {state}",
