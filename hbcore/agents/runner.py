@@ -50,7 +50,8 @@ class Runner:
     """One per daemon, in its running loop.
 
     `say`: words.say, for `Done.detail`. `logs`: see script.environment. `output_dir`: existing folder for what services
-    print that scripts leave running. `outputs`: what each operation printed last.
+    print that scripts leave running. `outputs`: what each operation printed last. `scratch`:
+    see ocf.environment.
     """
 
     def __init__(
@@ -71,8 +72,8 @@ class Runner:
         self._output_dir = output_dir
         self._orphans = output_dir.with_name("scripts")
         self._orphans.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._scratch = output_dir.with_name("rsctmp")
-        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.scratch = output_dir.with_name("rsctmp")
+        self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._environment = environment(node, places.config_dir, logs or {})
         self.outputs = Outputs()
         self._hung: dict[tuple[str, ...], list[Hung]] = {}
@@ -207,7 +208,7 @@ class Runner:
         if agent.kind is not Kind.OCF:
             return Run(agent.path, agent.kind, agent.args, operation, self._environment)
         told = ocf.environment(
-            agent.name, resource.name, agent.args, timeout_ns, self._scratch, self._places.ocf_root
+            agent.name, resource.name, agent.args, timeout_ns, self.scratch, self._places.ocf_root
         )  # fmt: skip
         return Run(agent.path, agent.kind, (), operation, {**self._environment, **told})
 

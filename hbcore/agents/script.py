@@ -24,6 +24,7 @@ from hbcore.engine.events import Outcome
 
 BOUND_S = 0.02  # how often a growing output is looked at
 REAP_S = 2.0  # a killed process that does not end by then hangs in the kernel
+ANSWERED = ("status", "meta-data")  # operations that answer on stdout
 _SHELL = "/bin/sh"
 _BASE = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -38,7 +39,7 @@ class Result:
     """`code`: exit code, negative for the signal that ended it, None where it was killed by us or never ran.
 
     `why`: "" | "timeout" | "killed" | "hung" | name of the errno that kept it from running. `output`: its last 64 KiB,
-    clean. `hung`: what SIGKILL did not end.
+    clean; `printed`: of stdout alone, where the operation is one that answers there. `hung`: what SIGKILL did not end.
     """
 
     outcome: Outcome
@@ -46,6 +47,7 @@ class Result:
     took_ns: int
     output: str
     why: str = ""
+    printed: str = ""
     hung: Hung | None = None
 
 
@@ -75,7 +77,7 @@ class Run:
 
     def __init__(self, path: Path, kind: Kind, args: Sequence[str], operation: str, env: Mapping[str, str]) -> None:
         """`operation` is the last argument, as heartbeat calls its scripts: start | stop | status; an OCF agent has its
-        own word for that one.
+        own word for that one, and meta-data.
         """
         self._argv = [str(path), *args, ocf.ACTIONS[operation] if kind is Kind.OCF else operation]
         self._kind = kind
@@ -98,7 +100,7 @@ class Run:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         out = Capture(keep if self._operation == "start" else None)
-        err = Capture() if self._operation == "status" else out  # a verdict is read from stdout alone
+        err = Capture() if self._operation in ANSWERED else out  # an answer is read from stdout alone
         hung: Hung | None = None
         try:
             try:
@@ -114,7 +116,7 @@ class Run:
             self._kill_group()
             hung = await self._left(process, (out, err))
             why = "hung" if hung else "killed" if self._killed else "timeout"
-            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why, hung)
+            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why, hung=hung)
         finally:
             if self._process is not None and self._process.returncode is None:
                 self._kill_group()  # we were cancelled: nobody would ever look after it
@@ -163,11 +165,12 @@ class Run:
         return None
 
     def _judged(self, code: int, out: Capture, err: Capture, begun: float) -> Result:
+        printed = out.tail() if self._operation in ANSWERED else ""
         if self._operation == "status":
-            outcome = verdict.of_status(self._kind, code, out.tail())
+            outcome = verdict.of_status(self._kind, code, printed)
         else:
             outcome = verdict.of_exit(code)
-        return Result(outcome, code, _since(begun), _both(out, err))
+        return Result(outcome, code, _since(begun), _both(out, err), printed=printed)
 
     def _unrun(self) -> Outcome:
         """A script that cannot be run started nothing; whether its service runs, or was stopped, is not known."""
