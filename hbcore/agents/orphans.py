@@ -98,6 +98,11 @@ def _stat(pid: int) -> list[str]:
     return [] if fields[:1] == ["Z"] else fields
 
 
+def sleeps(pid: int) -> bool:
+    """In uninterruptible sleep, where no signal reaches it."""
+    return _stat(pid)[:1] == ["D"]
+
+
 def group_of(pid: int) -> int:
     """Its process group, 0 where it has ended."""
     fields = _stat(pid)

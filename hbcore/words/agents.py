@@ -35,6 +35,7 @@ SENTENCES: dict[str, str] = {
     "script-not-run": "{path} could not be run: {why}",
     "unit-job": "{unit}: {operation} {result}",
     "unit-state": "{unit} is {state}",
+    "unit-hangs": "{unit}: whether it runs is unknown: its process {pids} hangs in the kernel",
     "unit-timeout": "{unit}: systemd did not {operation} it within {seconds} s; its state is unknown",
     "unit-refused": "{unit}: systemd refused to {operation} it: {why}",
     "systemd-unreachable": "{unit}: systemd cannot be asked: {why}",

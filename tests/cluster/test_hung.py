@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hbcore.agents.systemd import Systemd
 from hbcore.engine.config import SECOND
 from hbcore.engine.events import Outcome
 from hbcore.host.netlink import Netlink
 from tests.cluster.shared_disk import run
 from tests.unit.test_agents_runner import Place
+from tests.unit.test_agents_systemd import UNIT, StandIn, address, there, units
+
+__all__ = ["address", "there", "units"]  # fixtures
 
 pytestmark = [
     pytest.mark.needs("mkfs.ext4", "losetup", "fsfreeze"),
@@ -57,6 +61,10 @@ async def netlink() -> AsyncIterator[Netlink]:
     one = Netlink()
     yield one
     one.close()
+
+
+def copying(disk: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["/bin/cp", "/etc/hostname", str(disk / "file")])
 
 
 def states(pids: list[int]) -> set[str]:
@@ -104,3 +112,24 @@ async def test_what_hangs_in_the_kernel_is_unknown_until_it_ends(
     assert done.outcome is Outcome.STOPPED
     assert (await again.run(2, web, "status", LIMIT)).outcome is Outcome.STOPPED
     assert (await ask(9, web, "stop", LIMIT)).outcome is Outcome.OK and (disk / "file").exists()
+
+
+async def test_a_unit_that_systemd_gave_up_is_unknown_while_a_process_of_it_hangs(
+    units: Systemd,
+    there: StandIn,
+    disk: Path,
+) -> None:
+    there.state = "failed"
+    run("fsfreeze", "-f", str(disk))
+    with copying(disk) as process:
+        try:
+            there.processes = [os.getpid(), process.pid]
+            for operation, outcome in (
+                ("status", Outcome.UNKNOWN), ("start", Outcome.FAILED), ("stop", Outcome.UNKNOWN)
+            ):  # fmt: skip
+                assert await units.run(UNIT, operation, 5) == (
+                    outcome, "unit-hangs", {"unit": UNIT, "pids": str(process.pid)},
+                )  # fmt: skip
+        finally:
+            thaw(disk)
+    assert (await units.run(UNIT, "status", 5))[0] is Outcome.STOPPED

@@ -1,4 +1,4 @@
-"""What SIGKILL did not end is asked by its pidfd (made for real, in uninterruptible sleep: tests/cluster/test_hung.py)."""
+"""What SIGKILL did not end is asked by its pidfd (in uninterruptible sleep: tests/cluster/test_hung.py)."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ class StandIn:
         self.state = "inactive"
         self.ends = "done"
         self.early = False
+        self.processes: list[int] = []
         self.asked: list[str] = []
         self._jobs = 0
         bus.add_message_handler(self._answer)
@@ -45,6 +47,9 @@ class StandIn:
                 return Message.new_method_return(message, "o", [f"{PATH}/unit/apache2"])
             case "Get":
                 return Message.new_method_return(message, "v", [Variant("s", self.state)])
+            case "GetUnitProcesses":
+                told = [["/system.slice/apache2.service", pid, "/usr/sbin/apache2"] for pid in self.processes]
+                return Message.new_method_return(message, "a(sus)", [told])
             case "Subscribe" | "Reload":
                 return Message.new_method_return(message)
         return None
@@ -136,6 +141,15 @@ async def test_what_is_between_two_states_is_not_known(
 ) -> None:
     there.state = state
     assert (await units.run(UNIT, "status", 5))[0] is outcome
+
+
+async def test_what_a_unit_leaves_running_on_purpose_keeps_it_not_from_being_stopped(
+    units: Systemd, there: StandIn
+) -> None:
+    """KillMode=process: sessions of sshd, virtual machines."""
+    there.processes = [os.getpid(), 2**22]
+    assert (await units.run(UNIT, "status", 5))[0] is Outcome.STOPPED
+    assert [(await units.run(UNIT, operation, 5))[0] for operation in ("start", "stop")] == [Outcome.OK] * 2
 
 
 async def test_what_systemd_refuses_is_told_in_its_words(units: Systemd) -> None:
