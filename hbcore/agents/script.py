@@ -39,7 +39,7 @@ class Result:
     """`code`: exit code, negative for the signal that ended it, None where it was killed by us or never ran.
 
     `why`: "" | "timeout" | "killed" | "hung" | name of the errno that kept it from running. `output`: its last 64 KiB,
-    clean; `printed`: of stdout alone, where the operation is one that answers there. `hung`: what SIGKILL did not end.
+    clean; `printed`: of stdout alone, where the operation is one of ANSWERED. `hung`: what SIGKILL did not end.
     """
 
     outcome: Outcome
@@ -116,7 +116,7 @@ class Run:
             self._kill_group()
             hung = await self._left(process, (out, err))
             why = "hung" if hung else "killed" if self._killed else "timeout"
-            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why, hung=hung)
+            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out.tail(), out, err), why, hung=hung)
         finally:
             if self._process is not None and self._process.returncode is None:
                 self._kill_group()  # we were cancelled: nobody would ever look after it
@@ -165,12 +165,12 @@ class Run:
         return None
 
     def _judged(self, code: int, out: Capture, err: Capture, begun: float) -> Result:
-        printed = out.tail() if self._operation in ANSWERED else ""
+        printed = out.tail()
         if self._operation == "status":
             outcome = verdict.of_status(self._kind, code, printed)
         else:
             outcome = verdict.of_exit(code)
-        return Result(outcome, code, _since(begun), _both(out, err), printed=printed)
+        return Result(outcome, code, _since(begun), _both(printed, out, err), printed=printed)
 
     def _unrun(self) -> Outcome:
         """A script that cannot be run started nothing; whether its service runs, or was stopped, is not known."""
@@ -210,8 +210,8 @@ def _resolve(gone: asyncio.Future[None]) -> None:
         gone.set_result(None)
 
 
-def _both(out: Capture, err: Capture) -> str:
-    return out.tail() if err is out else "\n".join(text for text in (out.tail(), err.tail()) if text)
+def _both(printed: str, out: Capture, err: Capture) -> str:
+    return printed if err is out else "\n".join(text for text in (printed, err.tail()) if text)
 
 
 def _since(begun: float) -> int:
