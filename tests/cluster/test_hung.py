@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,9 @@ from hbcore.agents.systemd import Systemd
 from hbcore.engine.config import SECOND
 from hbcore.engine.events import Outcome
 from hbcore.host.netlink import Netlink
+from tests.cluster.asking import GROUP, HOST, at_home, group, until
+from tests.cluster.harness import Cluster
+from tests.cluster.moving import TEMPLATE
 from tests.cluster.shared_disk import run
 from tests.unit.test_agents_runner import Place
 from tests.unit.test_agents_systemd import UNIT, StandIn, address, there, units
@@ -29,6 +34,13 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a loop device and its file system are root's to mount and freeze"),
 ]
 LIMIT = 10 * SECOND
+YAML = f"""schema: 1
+groups:
+  {GROUP}:
+    weight: light
+    resources:
+      httpd: {{stop: 1, monitor: 600}}
+"""
 WRITES = {
     "the script itself hangs": "echo x >{disk}/file",
     "a child of a script that dies": "/bin/cp /etc/hostname {disk}/file; true",
@@ -133,3 +145,39 @@ async def test_a_unit_that_systemd_gave_up_is_unknown_while_a_process_of_it_hang
         finally:
             thaw(disk)
     assert (await units.run(UNIT, "status", 5))[0] is Outcome.STOPPED
+
+
+def test_a_group_whose_stop_hangs_is_not_passed_on_until_it_ended(tmp_path: Path, disk: Path) -> None:
+    """On a real cluster, where the script on node1 says "stopped" whatever happens."""
+    config = tmp_path / "ha.d"
+    shutil.copytree(TEMPLATE, config)
+    script = config / "resource.d/httpd"
+    script.with_name("httpd.real").write_text(script.read_text())
+    script.with_name("httpd.real").chmod(0o755)
+    hangs = f"[ $(uname -n) = {HOST['node2']} ] || {{ [ $1 = stop ] && echo x >/mnt/file; }}"
+    lies = '[ $1 != status ] || [ ! -e /etc/ha.d/lie ] || { echo "httpd is stopped"; exit 3; }'
+    script.write_text(f'#!/bin/sh\n{lies}\n{hangs}\nexec /etc/ha.d/resource.d/httpd.real "$@"\n')
+    (config / "hbcore.yaml").write_text(YAML)
+    with Cluster(config=config) as c:
+        c.start()
+        at_home(c)
+        device = run("findmnt", "-n", "-o", "SOURCE", str(disk))
+        assert c.run("node1", "mount", device, "/mnt").code == 0, "the same file system, seen by the node"
+        lie = c.folder("node1", "config") / "lie"
+        lie.touch()
+        run("fsfreeze", "-f", str(disk))
+        try:
+            assert c.hbctl("node1", "group", "move", GROUP, HOST["node2"]).code == 0
+            until(lambda: group(c, "node1")["state"] == "blocked", 40)
+            shown = c.hbctl("node1", "output", "httpd", "--operation", "stop").out
+            assert "unknown" in shown
+            assert "hangs in the kernel" in c.hbctl("node1", "status").out
+            assert c.hbctl("node1", "cleanup", "httpd").code == 0
+            for _ in range(20):
+                time.sleep(0.1)
+                assert group(c, "node1")["state"] not in ("stopped", "started")
+                assert group(c, "node2")["node"] != HOST["node2"]
+            lie.unlink()
+        finally:
+            thaw(disk)
+        until(lambda: group(c, "node2")["node"] == HOST["node2"] and group(c, "node2")["state"] == "started", 40)
