@@ -112,6 +112,7 @@ def build() -> Parser:
     drill.add_argument("--config", metavar="DIR", default=config, help=say("help-drill-config"))
     command("stdio").add_argument("--role", choices=ROLES, help=say("help-role"))
     command("receive")
+    command("restart").add_argument("--by-systemd", action="store_true", help=say("help-by-systemd"))
     _installing(command("install-compat"))
     _installing(command("install-service")).add_argument("--print", action="store_true", help=say("help-print"))
     firewall = command("firewall")

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hbcore import __version__
@@ -23,6 +24,7 @@ from hbcore.host.notify import Notifier
 from hbcore.host.pipe import Told, left_behind
 from hbcore.links.sockets import LinkError
 from hbcore.pulse.loop import Pulse, Start
+from hbcore.pulse.succession import HEIR, inherit
 from hbcore.words import say
 
 MAX_SOCKET_PATH = 107
@@ -36,6 +38,8 @@ class Running(Exception):
 def main(argv: list[str] | None = None) -> int:
     options = build().parse_args(argv)
     try:
+        if HEIR in os.environ:
+            return _heir(options)
         start = _resumed(options) if RESUME in os.environ else _fresh(options)
         if start is None:
             return 1
@@ -51,14 +55,35 @@ def main(argv: list[str] | None = None) -> int:
     return 1
 
 
-def _fresh(options: argparse.Namespace) -> Start | None:
-    """From the files; None (and sentences on stderr) where they are wrong."""
+def _read(options: argparse.Namespace) -> Start | None:
+    """From the files, without a life yet; None (and sentences on stderr) where they are wrong."""
     node = (options.node or os.uname().nodename).lower()
     found = examine(options.config, node)
     for line in render(found.problems, f"{options.config}/"):
         print(line, file=sys.stderr, flush=True)
     if found.config is None or found.keys is None:
         print(say("hbcored-refuses", path=str(options.config)), file=sys.stderr)
+        return None
+    return Start(
+        node, found.config, found.keys, options.config.absolute(), options.state.absolute(),
+        options.runtime.absolute(), 0, 0,
+    )  # fmt: skip
+
+
+def _heir(options: argparse.Namespace) -> int:
+    """In the place of a pulse that runs, and waits for us only."""
+    start = _read(options)
+    inheritance = inherit(start.config.cluster_id, start.node) if start is not None else None
+    if start is None or inheritance is None:
+        return 1
+    sole.succeed(options.runtime)
+    return Pulse(start, _rereader(start), inheritance).run()
+
+
+def _fresh(options: argparse.Namespace) -> Start | None:
+    """From the files; None (and sentences on stderr) where they are wrong."""
+    start = _read(options)
+    if start is None:
         return None
     if len(str(options.runtime.absolute() / "hbcore.sock")) > MAX_SOCKET_PATH:
         print(say("socket-path-long", path=str(options.runtime), most=MAX_SOCKET_PATH), file=sys.stderr)
@@ -67,10 +92,7 @@ def _fresh(options: argparse.Namespace) -> Start | None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     if holder := sole.take(options.runtime):
         raise Running(holder)
-    return Start(
-        node, found.config, found.keys, options.config.absolute(), options.state.absolute(),
-        options.runtime.absolute(), _remembered(options.state.absolute()), 0,
-    )  # fmt: skip
+    return replace(start, incarnation=_remembered(options.state.absolute()))
 
 
 def _elsewhere(pid: int, runtime: Path) -> int:

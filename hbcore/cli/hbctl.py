@@ -18,7 +18,7 @@ from hbcore.cli import grammar
 from hbcore.words import say
 
 DONE, FAILED, USAGE, NO_DAEMON, NOT_PERMITTED = range(5)
-ONLY_HERE = ("check", "init", "explain", "drill", "receive", "install-compat", "install-service", "firewall")
+ONLY_HERE = ("restart", "check", "init", "explain", "drill", "receive", "install-compat", "install-service", "firewall")
 _INTERRUPTED = 130  # as shells say of SIGINT
 
 EXITS = {
@@ -109,6 +109,10 @@ def _run(args: argparse.Namespace) -> int:
                 from hbcore.cli import firewall
 
                 return firewall.firewall(args)
+            case "restart":
+                from hbcore.cli import restart
+
+                return restart.restart(args)
             case "receive":
                 from hbcore.cli import receive
 

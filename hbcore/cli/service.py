@@ -37,10 +37,14 @@ def service(args: argparse.Namespace) -> int:
 
 def _file(name: str) -> str:
     text = resources.files("hbcore.cli").joinpath("files", name).read_text("utf-8")
-    return text.replace("@MARK@", f"{MARK}-service").replace("@HBCORED@", _program())
+    return (
+        text.replace("@MARK@", f"{MARK}-service")
+        .replace("@HBCORED@", _program("hbcored"))
+        .replace("@HBCTL@", _program("hbctl"))
+    )
 
 
-def _program() -> str:
-    """hbcored beside the Python that has us, else that Python with our module."""
-    beside = Path(sys.executable).with_name("hbcored")
-    return str(beside) if beside.exists() else f"{sys.executable} -P -m hbcore.cli.hbcored"
+def _program(name: str) -> str:
+    """The one beside the Python that has us, else that Python with our module."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else f"{sys.executable} -P -m hbcore.cli.{name}"

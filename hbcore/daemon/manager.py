@@ -98,6 +98,8 @@ class Manager:
         self._looked: tuple[GroupDef, ...] = ()  # what the groups ran by when the host was looked at, () = not yet
         self._deaf: dict[str, str] = {}
         self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._acting = 0  # starts and stops under way
+        self._rest = False
         self._quit: int | None = None  # the exit status, once all is stopped and pulse was told to quit
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -239,6 +241,8 @@ class Manager:
                     self._journal.write(Note(code, args, severity, kind, self._hello.node))
                 case pipe.Asked("leave"):
                     told.append(events.Leave())
+                case pipe.Asked("rest"):
+                    self._rest = True
                 case events.Guarded(trouble):
                     self._gates.told(trouble)
                     told.append(message)
@@ -251,6 +255,7 @@ class Manager:
                     pass
         if told:
             self._step(*told)
+        self._end_at_rest()
         if self._pipe.closed and not self._ended.done():
             if self._quit is None:
                 self._become_pulse()
@@ -322,10 +327,18 @@ class Manager:
 
     async def _run(self, run: Run) -> None:
         valid_s = self._gates.valid_s(run.group)
+        self._acting += run.operation != "status"
         done = await self._runner.run(
             run.op, run.resource, run.operation, run.timeout_ns, run.not_after_ns, valid_s, run.group
         )
+        self._acting -= run.operation != "status"
         self._step(done)
+        self._end_at_rest()
+
+    def _end_at_rest(self) -> None:
+        """A new pulse with a daemon of its own waits: whatever starts or stops here is brought to its end first."""
+        if self._rest and not self._acting:
+            self._end(0)
 
     async def _probe(self, probe: Probe) -> None:
         targets = list(probe.targets)

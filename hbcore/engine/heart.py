@@ -16,7 +16,7 @@ from hbcore.engine.config import Timing
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Abandoned, Answered, Heard, Listened, Stalled
 from hbcore.engine.lease import GONE_NS, HUNG_NS, lease_of
-from hbcore.engine.leases import Answer, Leases
+from hbcore.engine.leases import Answer, Leases, Renewed
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeOff, Tell
 
 SENT_KEPT = 1024  # own beats whose send time is remembered
@@ -45,6 +45,26 @@ class Life:
     seq: int = 0
     heard_ns: int = 0
     by_link: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """All that a heart knows, for one that goes on in its place: the same life, so that nobody notices."""
+
+    incarnation: int
+    generation: int
+    nonce: int
+    seq: int
+    sent: dict[int, int]
+    words: Words | None
+    lives: tuple[tuple[Key, Life], ...]
+    current: Key | None
+    heard_ns: int
+    echo_ns: int
+    asked: dict[str, int]
+    left: bool
+    released: dict[str, int]
+    leases: dict[str, Renewed]
 
 
 class Heart:
@@ -85,6 +105,25 @@ class Heart:
         self._connected = False
         self._last_words = 0
         self._vouched = False
+
+    def leave(self) -> Legacy:
+        """For the heir; this one is not to beat or renew any more."""
+        return Legacy(
+            self._incarnation, self._generation, self.nonce, self._seq, dict(self._sent), self._words,
+            tuple(self._lives.items()), self._current, self.heard_ns, self._echo_ns, dict(self._asked), self._left,
+            dict(self.released), dict(self.leases.by_group),
+        )  # fmt: skip
+
+    def inherit(self, legacy: Legacy, now_ns: int) -> None:
+        """Go on as that one: its daemon ended just now, and is vouched for as any that ended."""
+        self._incarnation, self._generation, self.nonce = legacy.incarnation, legacy.generation, legacy.nonce
+        self._seq, self._words, self._current = legacy.seq, legacy.words, legacy.current
+        self._sent, self._lives = OrderedDict(legacy.sent), OrderedDict(legacy.lives)
+        self.heard_ns, self._echo_ns, self._left = legacy.heard_ns, legacy.echo_ns, legacy.left
+        self._asked, self.released = dict(legacy.asked), dict(legacy.released)
+        self._gone_ns = now_ns
+        self._vouched = self.vouches(now_ns)
+        self.leases.inherit(legacy.leases)
 
     # -- beats heard ---------------------------------------------------------------------------------------------------
 

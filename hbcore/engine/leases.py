@@ -115,6 +115,11 @@ class Leases:
             out.append(Shut(given_up))
         return out
 
+    def inherit(self, by_group: dict[str, Renewed]) -> None:
+        """Those of one that kept them until now. What is first named from now on has a full lease of its own."""
+        self.by_group = dict(by_group)
+        self._grace_ns = self._lease.lease_ns
+
     def prove(self, group: str, kind: str, asked_ns: int) -> None:
         """Evidence that the daemon found: "base" (the peer's base address answered) or "neighbour"."""
         if renewed := self.by_group.get(group):

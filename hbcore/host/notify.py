@@ -20,14 +20,17 @@ class Notifier:
     sd_watchdog_enabled(3).
 
     `successor`: this process took over from one that the manager knew; then the manager is told its number, and
-    WATCHDOG_PID, which names the former, does not count.
+    WATCHDOG_PID, which names the former, does not count. `silent`: its number is told by another one, once the manager,
+    which stops the unit just now, starts it again.
     """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ, *, successor: bool = False) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] = os.environ, *, successor: bool = False, silent: bool = False
+    ) -> None:
         self._sock: socket.socket | None = None
         where = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + where[1:] if where.startswith("@") else where
-        self._successor = successor
+        self._tells = successor and not silent
         self._period_ns = _period_ns(environ, successor=successor)
         self._due_ns = 0 if self._period_ns else _NEVER
         if where.startswith(("/", "@")):
@@ -35,7 +38,7 @@ class Notifier:
 
     def ready(self) -> None:
         """We serve; also after `reloading`."""
-        self._send("READY=1", *([f"MAINPID={os.getpid()}"] if self._successor else []))
+        self._send("READY=1", *([f"MAINPID={os.getpid()}"] if self._tells else []))
 
     def adopt(self, pid: int) -> bool:
         """The one to watch is another process of ours, which serves already. Whether there is a manager at all."""

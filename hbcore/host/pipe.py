@@ -18,6 +18,7 @@ import msgspec
 from hbcore.engine.config import ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Abandoned, Answered, Guarded, Heard, Lapsed, Listened, Stalled
+from hbcore.engine.heart import Legacy
 from hbcore.engine.keys import Keyring
 
 VERSION = 1
@@ -100,9 +101,32 @@ class Quit:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A signal pulse got: "leave"."""
+    """A signal pulse got: "leave"; or "rest": end, as soon as no start or stop is under way, for there is an heir."""
 
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heir:
+    """A pulse that is about to go on in the place of the one that started it: read its files, and is ready."""
+
+    version: int
+    cluster: bytes
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What it gets, once the former daemon is gone: from now on it beats, and the former pulse does not. `managed`: the
+    service manager stops the former just now in order to start it again, and learns of the heir then.
+    """
+
+    legacy: Legacy
+    places: tuple[Place, ...]
+    installed: tuple[str, ...]
+    lifted: tuple[str, ...]
+    born_ns: int
+    managed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +163,13 @@ FromPulse = (
     Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Asked | Told | Keys | Counts
 )  # fmt: skip
 FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Quit
-Message = FromPulse | FromDaemon
+Message = FromPulse | FromDaemon | Heir | Inheritance
 
 _TYPES: dict[str, Any] = {
     t.__name__: t
     for t in (
         Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Guarded, Listened, Asked, Told, Keys, Counts, Ready, Say,
-        Hold, Prove, Places, Lifted, Watch, Quit,
+        Hold, Prove, Places, Lifted, Watch, Quit, Heir, Inheritance,
     )
 }  # fmt: skip
 _encoder = msgspec.msgpack.Encoder()

@@ -41,6 +41,19 @@ def take(folder: Path) -> int:
         return 0
 
 
+def holder(folder: Path) -> int:
+    """The number of the process that is pulse, 0 where none is."""
+    try:
+        fd = os.open(folder / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        named = _named(fd)
+    finally:
+        os.close(fd)
+    return named if _lives(named) else 0
+
+
 def succeed(folder: Path) -> None:
     """The lock came with us, from the daemon that we were. A full disk is no reason not to go on."""
     with contextlib.suppress(OSError):

@@ -33,6 +33,20 @@ class Gates:
         self._installed: set[str] = set()  # addresses whose gates this process looks after
         self._lifted: set[str] = set()  # ... whose gates the daemon took away, until there is a new right to them
 
+    def leave(self) -> tuple[tuple[Place, ...], tuple[str, ...], tuple[str, ...]]:
+        """For the heir: places, and which of their gates are installed, which lifted."""
+        places = tuple(place for group in self._places.values() for place in group)
+        return places, tuple(self._installed), tuple(self._lifted)
+
+    def inherit(self, places: tuple[Place, ...], installed: Iterable[str], lifted: Iterable[str]) -> None:
+        """What stands open stays open: a gate that is there is not installed anew."""
+        self.put(places)
+        self._lifted = set(lifted)
+        standing = set(installed)
+        gates = [Gate(place.ip, place.neighbours) for place in places if place.ip in standing]
+        if not self._guard.install(gates):
+            self._installed = standing
+
     def put(self, places: Iterable[Place]) -> None:
         """Where the groups' addresses belong now."""
         self._places = {}

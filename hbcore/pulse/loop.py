@@ -14,7 +14,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hbcore.engine.config import SECOND, ClusterConfig
@@ -31,8 +31,10 @@ from hbcore.links.udp import UdpLinks
 from hbcore.links.wire import Reject, decode, encode
 from hbcore.pulse.child import Child
 from hbcore.pulse.gates import Gates
+from hbcore.pulse.succession import Succession
 from hbcore.words import say
 
+HEIRS = frozenset({signal.SIGUSR1, signal.SIGUSR2})
 BYES = 3
 READ_AT_ONCE = 200  # datagrams: some ms of work
 STALL_NS = 10_000_000
@@ -61,7 +63,8 @@ class Start:
 class Pulse:
     """`run()` returns the exit status."""
 
-    def __init__(self, start: Start, reread: Reread) -> None:
+    def __init__(self, start: Start, reread: Reread, inheritance: pipe.Inheritance | None = None) -> None:
+        """`inheritance`: of a pulse that ended for this one."""
         self._start = start
         self._keys = start.keys
         self._reread = reread
@@ -95,8 +98,14 @@ class Pulse:
         self._exit: int | None = None
         self._resumed = start.generation > 0
         self._realtime = ""
-        self._manager = Notifier(successor=start.generation > 0)
+        self._manager = Notifier(
+            successor=start.generation > 0 or inheritance is not None,
+            silent=inheritance is not None and inheritance.managed,
+        )
         self._ready = False  # this daemon was, once
+        self._succession: Succession | None = None
+        if inheritance is not None:
+            self._inherit(inheritance, now)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -106,7 +115,7 @@ class Pulse:
         self._pinger.open()
         self._realtime = realtime.schedule() or realtime.lock_memory()
         realtime.protect()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, *HEIRS):
             signal.signal(number, lambda n, _: self._pending.add(n))
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for fd in (self._links.fileno(), self._pinger.fileno(), self._signals):
@@ -133,6 +142,8 @@ class Pulse:
             self._hear_pings()
         if self._child.pipe is not None and (stalled or self._child.pipe.fileno() in ready):
             self._obey(self._child.pipe)
+        if self._succession is not None and self._succession.pipe.fileno() in ready:
+            self._hear_heir(self._succession)
         now = clock.now_ns()
         if self._gates.gone(now) and self._missing():
             self._carry_out(self._heart.leases.lost(now))
@@ -165,13 +176,66 @@ class Pulse:
 
     def _look_after_child(self, now: int) -> None:
         if self._child.pipe is None:
-            if now >= self._child.due_ns:
+            if self._succession is not None and self._succession.ready:
+                self._hand_over(self._succession)
+            elif now >= self._child.due_ns:
                 self._birth(now)
         elif now - self._daemon_seen_ns > HANG_KILL_NS:
             self._daemon_seen_ns = now
             self._child.kill()
         if self._leaving_ns and now - self._leaving_ns > GIVE_UP_LEAVING_NS:
             self._finish(1)
+
+    # -- who comes after -----------------------------------------------------------------------------------------------
+
+    def _succeed(self, *, managed: bool) -> None:
+        """A new pulse, by the code and the files on the disk, is to go on in our place."""
+        if self._succession is not None or self._leaving_ns or self._child.pipe is None:
+            return
+        where = (("--config", self._start.config_dir), ("--state", self._start.state_dir))
+        arguments = [str(word) for pair in (*where, ("--runtime", self._start.runtime_dir)) for word in pair]
+        try:
+            self._succession = Succession([*arguments, "--node", self._start.node], managed=managed)
+        except OSError as error:
+            self._tell_person("heir-failed", "error", error=error.strerror or "")
+            return
+        self._poll.register(self._succession.pipe.fileno(), select.POLLIN)
+
+    def _hear_heir(self, succession: Succession) -> None:
+        was = succession.ready
+        if code := succession.heard(self._start.config.cluster_id, self._start.node):
+            self._tell_person(code, "error")
+            self._forget_heir(succession)
+        elif succession.ready and not was and self._child.pipe is not None:
+            self._child.pipe.send(pipe.Asked("rest"))
+
+    def _forget_heir(self, succession: Succession) -> None:
+        self._poll.unregister(succession.pipe.fileno())
+        succession.pipe.close()
+        self._succession = None
+
+    def _hand_over(self, succession: Succession) -> None:
+        """The daemon is gone: all that is left to do is to end. The links go first, their ports are the heir's."""
+        self._links.close()
+        places, installed, lifted = self._gates.leave()
+        legacy = self._heart.leave()
+        if succession.hand_over(pipe.Inheritance(legacy, places, installed, lifted, self._born_ns, succession.managed)):
+            self._finish(0)
+            return
+        self._forget_heir(succession)
+        self._links.open()
+
+    def _inherit(self, inheritance: pipe.Inheritance, now: int) -> None:
+        self._gates.inherit(inheritance.places, inheritance.installed, inheritance.lifted)
+        legacy = inheritance.legacy
+        self._heart.inherit(legacy, now)
+        self._start = replace(self._start, incarnation=legacy.incarnation, generation=legacy.generation)
+        self._born_ns = inheritance.born_ns
+        self._resumed = True
+
+    def _tell_person(self, code: str, severity: str, **args: str) -> None:
+        if self._child.pipe is not None:
+            self._child.pipe.send(pipe.Told(code, tuple(args.items()), severity, "node"))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -295,6 +359,8 @@ class Pulse:
             self._child.reap()
         if signal.SIGHUP in pending:
             self._reload()
+        if heirs := pending & HEIRS:
+            self._succeed(managed=signal.SIGUSR1 in heirs)
         if pending & {signal.SIGTERM, signal.SIGINT}:
             self._manager.stopping()
             if not self._leaving_ns and self._child.pipe is not None:

@@ -14,6 +14,11 @@ SENTENCES: dict[str, str] = {
     "help-print": "show the unit and the rotation, install nothing",
     "help-firewall": "print the rules that let this configuration's heartbeats in",
     "hbcored-runs": "hbcored runs already (process {pid}, {path}); a second one is not started",
+    "help-restart": "a new hbcored, by the files and the code on this disk, goes on in the place of the one that runs: "
+    "no beat, address or service is missed",
+    "help-by-systemd": "only where systemd is stopping the unit in order to start it again",
+    "restart-done": "process {new} goes on in the place of {old}, after {took} ms",
+    "restart-refused": "the new hbcored did not come up, so process {pid} goes on: see its log, and hbctl check",
     "service-next": "next: systemctl daemon-reload && systemctl enable --now hbcored",
     "firewall-wrong": "The files are wrong, so there is nothing to open: {first}",
     "firewall-nftables": "nftables; table and chain as in Debian's /etc/nftables.conf: write them there, too, to keep "
@@ -39,10 +44,14 @@ It is two processes: a small one that keeps the beat, and its child that decides
 started again by the other where it dies; what runs is adopted.""",
     "man-signals": """SIGTERM, SIGINT: release every group, hand over, end the programs of respawn lines, exit.
 
-SIGHUP: read authkeys again; a changed ha.cf, haresources or hbcore.yaml is told, and read at the next start.""",
+SIGHUP: read authkeys again; a changed ha.cf, haresources or hbcore.yaml is told, and read at the next start.
+
+SIGUSR2: a new hbcored reads all files, and goes on in the place of this one without a missed beat, as by hbctl
+restart.""",
     "man-service": """hbctl install-service installs hbcored.service, which is of Type=notify: the manager is told
 when both processes are up (READY=1), that a reload has begun and ended, and that a release has begun (STOPPING=1);
-WATCHDOG=1 only while both processes live. systemctl stop releases the groups, systemctl reload is SIGHUP. What the
+WATCHDOG=1 only while both processes live. systemctl stop releases the groups, systemctl reload is SIGHUP;
+systemctl restart keeps all that runs: a new hbcored goes on in the place of the old one. What the
 cluster manages is not killed with hbcored (KillMode=process).
 
 Do not enable a service that the cluster manages: it is the cluster's to start.""",

@@ -14,6 +14,7 @@ from hbcore.engine.heart import LIVES_KEPT, SENT_KEPT, Class, Heart
 from hbcore.engine.lease import GONE_NS, HUNG_NS, Evidence, lease_of, renewed_until
 from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeOff, Tell
+from hbcore.host import pipe
 
 ID = b"cluster!"
 NONCE, PEERS = 1111, 2222
@@ -421,3 +422,23 @@ def test_the_arithmetic_of_safety_1() -> None:
         assert total <= d * MS and lease.lease_ns >= lease.keepalive_ns + lease.ticket_ns
     with pytest.raises(ValueError, match="lease"):
         lease_of(Timing(100 * MS, 100 * MS, 300 * MS))
+
+
+def test_an_heir_is_the_same_life_and_keeps_what_was_proved() -> None:
+    """What the former knew goes through the pipe; the peer sees but the next beat of whom it knows."""
+    old = heart()
+    old.hear("eth0", START, beat(5))
+    old.obey(START, Hold((HELD,)))
+    sent = [e.beat.frame.seq for _, e in run(old, START, START + 250 * MS) if isinstance(e, Send)]
+    now = START + 260 * MS
+    message = pipe.decode(pipe.encode(pipe.Inheritance(old.leave(), (), (), (), 0, False)))
+    assert isinstance(message, pipe.Inheritance)
+    heir = Heart(me=0, cluster=ID, incarnation=0, generation=0, nonce=7, timing=Timing(), pings=("gw",), now_ns=now)
+    heir.inherit(message.legacy, now)
+    assert heir.leave() == old.leave()
+    (frame, *_) = [e.beat.frame for _, e in run(heir, now, now + 50 * MS) if isinstance(e, Send)]
+    assert (frame.incarnation, frame.nonce, frame.your_nonce, frame.seq) == (10, NONCE, PEERS, sent[-1] + 1)
+    assert heir.hear("eth0", now, beat(5))[0] is Class.REPLAYED, "what the former had heard is no news"
+    assert heir.hear("eth0", now, beat(6, echo=sent[-1]))[0] is Class.ACCEPTED
+    abandoned = [t for t, e in run(heir, now, now + 2 * SECOND) if isinstance(e, TakeOff)]
+    assert abandoned[0] >= now + 200 * MS, "it is good for what was proved, and vouches for a daemon that is to come"
