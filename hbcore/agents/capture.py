@@ -14,9 +14,10 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-TAIL = 4096  # bytes kept of what was printed
+TAIL = 64 << 10  # bytes kept of what was printed
 ROOM = 1 << 20  # bytes a file may reach while a script runs; above that it is cut
 _NAME = 200
+_SHORT = 4096  # characters that last words are looked for in
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)")
 
@@ -24,13 +25,14 @@ _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)
 def clean(raw: bytes) -> str:
     """Readable text: escape sequences out, control and invisible characters out, lines kept."""
     text = _ESCAPES.sub("", raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n"))
-    kept = (c if c == "\n" or c.isprintable() else " " if c == "\t" else "" for c in text)
-    return "".join(kept).strip()
+    text = text.replace("\t", " ")
+    out = {ord(c): None for c in set(text) if not (c == "\n" or c.isprintable())}
+    return (text.translate(out) if out else text).strip()
 
 
 def last_words(text: str, most: int = 300) -> str:
     """The end of a text on one line, for a status or an event."""
-    line = " | ".join(part.strip() for part in text.splitlines() if part.strip())
+    line = " | ".join(part.strip() for part in text[-_SHORT:].splitlines() if part.strip())
     return line if len(line) <= most else "..." + line[3 - most :]
 
 

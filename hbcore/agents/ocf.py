@@ -16,7 +16,7 @@ from hbcore.agents.places import fault_of, listing
 
 ROOT = Path("/usr/lib/ocf")
 PROVIDER = "heartbeat"  # whose agents heartbeat's wrappers called
-ACTIONS = {"start": "start", "stop": "stop", "status": "monitor"}
+ACTIONS = {"start": "start", "stop": "stop", "status": "monitor", "meta-data": "meta-data"}
 # heartbeat 3.0.6's resource.d: its scripts without one of their own, and the parameters their arguments were, in order.
 WRAPPERS: dict[str, tuple[str, ...]] = {
     "AudibleAlarm": ("nodelist",),

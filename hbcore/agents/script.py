@@ -18,11 +18,13 @@ from pathlib import Path
 
 from hbcore.agents import ocf, orphans, verdict
 from hbcore.agents.capture import Capture
+from hbcore.agents.hung import Hung, members
 from hbcore.agents.verdict import Kind
 from hbcore.engine.events import Outcome
 
 BOUND_S = 0.02  # how often a growing output is looked at
 REAP_S = 2.0  # a killed process that does not end by then hangs in the kernel
+ANSWERED = ("status", "meta-data")  # operations that answer on stdout
 _SHELL = "/bin/sh"
 _BASE = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -36,7 +38,8 @@ _BASE = {
 class Result:
     """`code`: exit code, negative for the signal that ended it, None where it was killed by us or never ran.
 
-    `why`: "" | "timeout" | "killed" | name of the errno that kept it from running. `output`: the last 4 kB, clean.
+    `why`: "" | "timeout" | "killed" | "hung" | name of the errno that kept it from running. `output`: its last 64 KiB,
+    clean; `printed`: of stdout alone, where the operation is one of ANSWERED. `hung`: what SIGKILL did not end.
     """
 
     outcome: Outcome
@@ -44,6 +47,8 @@ class Result:
     took_ns: int
     output: str
     why: str = ""
+    printed: str = ""
+    hung: Hung | None = None
 
 
 def environment(node: str, config_dir: Path, logs: Mapping[str, str | None]) -> dict[str, str]:
@@ -72,7 +77,7 @@ class Run:
 
     def __init__(self, path: Path, kind: Kind, args: Sequence[str], operation: str, env: Mapping[str, str]) -> None:
         """`operation` is the last argument, as heartbeat calls its scripts: start | stop | status; an OCF agent has its
-        own word for that one.
+        own word for that one, and meta-data.
         """
         self._argv = [str(path), *args, ocf.ACTIONS[operation] if kind is Kind.OCF else operation]
         self._kind = kind
@@ -86,12 +91,17 @@ class Run:
         self._killed = True
         self._kill_group()
 
-    async def result(self, timeout_ns: int, keep: Path | None = None, noted: Path | None = None) -> Result:
-        """Run it. `keep`: the file that a start's output goes to (see capture). `noted`: where to note it (orphans)."""
+    async def result(
+        self, timeout_ns: int, keep: Path | None = None, noted: Path | None = None, about: Sequence[str] = ()
+    ) -> Result:
+        """Run it. `keep`: the file that a start's output goes to (see capture). `noted`, `about`: where to note it, and
+        what it belongs to (orphans).
+        """
         loop = asyncio.get_running_loop()
         begun = loop.time()
         out = Capture(keep if self._operation == "start" else None)
-        err = Capture() if self._operation == "status" else out  # a verdict is read from stdout alone
+        err = Capture() if self._operation in ANSWERED else out  # an answer is read from stdout alone
+        hung: Hung | None = None
         try:
             try:
                 self._process = process = self._spawn(out.fd, err.fd)
@@ -99,18 +109,18 @@ class Run:
                 why = errno.errorcode.get(error.errno or 0, "EIO")
                 return Result(self._unrun(), None, _since(begun), "", why)
             if noted is not None:
-                orphans.note(noted, process.pid)
+                orphans.note(noted, process.pid, about)
             in_time = await ended(process, timeout_ns / 1e9, (out, err))
             if in_time and not self._killed:
                 return self._judged(process.returncode, out, err, begun)
             self._kill_group()
-            await ended(process, REAP_S, (out, err))
-            why = "killed" if self._killed else "timeout"
-            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out, err), why)
+            hung = await self._left(process, (out, err))
+            why = "hung" if hung else "killed" if self._killed else "timeout"
+            return Result(Outcome.UNKNOWN, None, _since(begun), _both(out.tail(), out, err), why, hung=hung)
         finally:
             if self._process is not None and self._process.returncode is None:
                 self._kill_group()  # we were cancelled: nobody would ever look after it
-            if self._process is not None and noted is not None:
+            if self._process is not None and noted is not None and hung is None:
                 orphans.forget(noted, self._process.pid)
             if err is not out:
                 err.close()
@@ -143,12 +153,24 @@ class Run:
             except ProcessLookupError:
                 pass
 
+    async def _left(self, process: subprocess.Popen[bytes], streams: Iterable[Capture]) -> Hung | None:
+        """What of the killed group is there after REAP_S; a shell dies of it while its child hangs."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + REAP_S
+        await ended(process, REAP_S, streams)
+        while left := members(process.pid):
+            if loop.time() >= deadline:
+                return Hung(self._operation, left, process)
+            await asyncio.sleep(BOUND_S)
+        return None
+
     def _judged(self, code: int, out: Capture, err: Capture, begun: float) -> Result:
+        printed = out.tail()
         if self._operation == "status":
-            outcome = verdict.of_status(self._kind, code, out.tail())
+            outcome = verdict.of_status(self._kind, code, printed)
         else:
             outcome = verdict.of_exit(code)
-        return Result(outcome, code, _since(begun), _both(out, err))
+        return Result(outcome, code, _since(begun), _both(printed, out, err), printed=printed)
 
     def _unrun(self) -> Outcome:
         """A script that cannot be run started nothing; whether its service runs, or was stopped, is not known."""
@@ -188,8 +210,8 @@ def _resolve(gone: asyncio.Future[None]) -> None:
         gone.set_result(None)
 
 
-def _both(out: Capture, err: Capture) -> str:
-    return out.tail() if err is out else "\n".join(text for text in (out.tail(), err.tail()) if text)
+def _both(printed: str, out: Capture, err: Capture) -> str:
+    return printed if err is out else "\n".join(text for text in (printed, err.tail()) if text)
 
 
 def _since(begun: float) -> int:

@@ -2,7 +2,8 @@
 
 Owns the connection, the wait for a job's end, and the drop-in that makes a unit ours: systemd does not restart it, and
 at shutdown it ends after hbcored, which stops it in its order (systemd.unit(5), Before=). Invariant: what systemd did
-not say in time is UNKNOWN. Must not know groups.
+not say in time is UNKNOWN, and so is a unit that it gave up while a process of it hangs in the kernel. Must not know
+groups.
 Interface: org.freedesktop.systemd1(5).
 """
 
@@ -18,7 +19,7 @@ from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import DBusError
 
-from hbcore.agents import verdict
+from hbcore.agents import orphans, verdict
 from hbcore.engine.events import Outcome
 
 SERVICE = "org.freedesktop.systemd1"
@@ -34,7 +35,11 @@ OURS_TOO = """[Service]
 Restart=no
 """
 SELF = "hbcored.service"
+HANGS_S = 0.5  # a process that sleeps uninterruptibly before and after waits for more than a disk
 RECENT = 64  # ends of jobs kept for whoever has not learned its job's name yet
+
+# A unit that is not loaded has none; a systemd before 233 is not asked.
+NO_PROCESSES = (f"{SERVICE}.NoSuchUnit", "org.freedesktop.DBus.Error.UnknownMethod")
 
 Said = tuple[Outcome, str, dict[str, str]]  # outcome, code for `words`, its arguments
 
@@ -73,11 +78,15 @@ class Systemd:
     # -- operations ----------------------------------------------------------------------------------------------------
 
     async def _start(self, unit: str) -> Said:
+        _, code, args = await self._status(unit)
+        if code == "unit-hangs":
+            return Outcome.FAILED, code, args
         await self._adopt(unit)
         return await self._job("StartUnit", unit, "start")
 
     async def _stop(self, unit: str) -> Said:
-        return await self._job("StopUnit", unit, "stop")
+        said = await self._job("StopUnit", unit, "stop")
+        return await self._unless_hanging(unit, said) if said[0] is Outcome.OK else said
 
     async def _status(self, unit: str) -> Said:
         (path,) = await self._call(PATH, MANAGER, "LoadUnit", "s", [unit])
@@ -85,7 +94,26 @@ class Systemd:
             path, "org.freedesktop.DBus.Properties", "Get", "ss", [f"{SERVICE}.Unit", "ActiveState"]
         )
         said = str(state.value)
-        return verdict.of_unit(said), "unit-state", {"unit": unit, "state": said}
+        found: Said = (verdict.of_unit(said), "unit-state", {"unit": unit, "state": said})
+        return await self._unless_hanging(unit, found) if found[0] is Outcome.STOPPED else found
+
+    async def _unless_hanging(self, unit: str, said: Said) -> Said:
+        """Systemd calls a unit failed, thus stopped, although what it killed last did not end (TimeoutStopSec=)."""
+        if before := await self._asleep(unit):
+            await asyncio.sleep(HANGS_S)
+            if left := before & await self._asleep(unit):
+                return Outcome.UNKNOWN, "unit-hangs", {"unit": unit, "pids": ", ".join(map(str, sorted(left)))}
+        return said
+
+    async def _asleep(self, unit: str) -> set[int]:
+        """Its processes in uninterruptible sleep."""
+        try:
+            (found,) = await self._call(PATH, MANAGER, "GetUnitProcesses", "s", [unit])
+        except DBusError as error:
+            if error.type in NO_PROCESSES:
+                return set()
+            raise
+        return {pid for _, pid, _ in found if orphans.sleeps(pid)}
 
     async def _job(self, method: str, unit: str, operation: str) -> Said:
         """Ask for it, and wait until the job is gone. It replaces one that is under way."""

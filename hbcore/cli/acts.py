@@ -1,4 +1,4 @@
-"""The commands that act: standby, online, takeover, group, fence.
+"""The commands that act: standby, online, takeover, group, cleanup, fence.
 
 Owns the way from a typed line to a done deed: names, plan, question, request, wait. Invariant: on a terminal nothing of
 confirmation level 2 or more happens without its plan shown and a yes (or --yes); off a terminal nothing is ever asked,
@@ -13,9 +13,8 @@ import sys
 
 import msgspec
 
-from hbcore.cli import show
+from hbcore.cli import names, show
 from hbcore.cli.look import put_json, put_lines
-from hbcore.cli.names import resolve
 from hbcore.control.client import Client, Target, connect
 from hbcore.control.schema import Action, Outcome, Plan, Settled, Status
 from hbcore.control.wire import Ask
@@ -27,14 +26,17 @@ def build(args: argparse.Namespace, status: Status) -> Action:
     nodes = [node.name for node in status.nodes]
     node = getattr(args, "node", None)
     group: str | None = None
+    resource: str | None = None
     verb = args.command
     if args.command == "group":
         verb = f"group-{args.act}"
-        group = resolve("group", args.group, [g.name for g in status.groups])
+        group = names.resolve("group", args.group, [g.name for g in status.groups])
+    if args.command == "cleanup":
+        group, resource = names.resource(args.resource, args.group, status)
     if node is not None:
         # for a deed of level 4 a beginning of a name is not enough
-        node = resolve("node", node, nodes, prefix=args.command != "fence")
-    elif args.command != "group":
+        node = names.resolve("node", node, nodes, prefix=args.command != "fence")
+    elif args.command not in ("group", "cleanup"):
         node = status.node
     return Action(
         verb=verb,
@@ -44,6 +46,7 @@ def build(args: argparse.Namespace, status: Status) -> Action:
         reason=args.reason,
         confirm_off=getattr(args, "confirm_off", False),
         tool=args.tool,
+        resource=resource,
     )
 
 

@@ -18,6 +18,8 @@ from hbcore import __version__
 from hbcore.words import say
 
 SCOPES = ("all", "local", "foreign", "failback")
+OPERATIONS = ("start", "stop", "status")
+CLASSES = ("script", "lsb", "ocf", "systemd")
 ROLES = ("viewer", "operator", "admin")
 GROUP_ACTS = ("start", "stop", "move", "clear")
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
@@ -42,6 +44,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             setattr(found, name, value)
     if found.socket and found.host:
         parser.error(say("usage-socket-or-host"))
+    if found.command == "agents" and (found.act is None) != (found.agent is None):
+        parser.error(say("usage-agents-show"))
     if found.command in ("standby", "takeover"):
         _split_scope(parser, found)
     return found
@@ -83,6 +87,17 @@ def build() -> Parser:
     group.add_argument("act", choices=GROUP_ACTS, metavar="|".join(GROUP_ACTS))
     group.add_argument("group", metavar="GROUP", help=say("help-group-name"))
     group.add_argument("node", nargs="?", metavar="NODE", help=say("help-group-node"))
+    cleanup = _acting(command("cleanup"))
+    cleanup.add_argument("resource", metavar="RESOURCE", help=say("help-resource"))
+    cleanup.add_argument("--group", metavar="GROUP", help=say("help-resource-group"))
+    output = command("output")
+    output.add_argument("resource", metavar="RESOURCE", help=say("help-resource"))
+    output.add_argument("--group", metavar="GROUP", help=say("help-resource-group"))
+    output.add_argument("--operation", choices=OPERATIONS, help=say("help-operation"))
+    agents = command("agents")
+    agents.add_argument("act", nargs="?", choices=("show",), metavar="show", help=say("help-agents-show"))
+    agents.add_argument("agent", nargs="?", metavar="AGENT", help=say("help-agent"))
+    agents.add_argument("--class", choices=CLASSES, dest="kind", help=say("help-class"))
     fence = _acting(command("fence"))
     fence.add_argument("node", metavar="NODE", help=say("help-fence-node"))
     fence.add_argument("--confirm-off", action="store_true", help=say("help-confirm-off"))

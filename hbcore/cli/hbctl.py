@@ -145,14 +145,17 @@ def _bridge(args: argparse.Namespace) -> int:
 def _ask_daemon(args: argparse.Namespace) -> int:
     import asyncio
 
-    from hbcore.cli import acts, look
+    from hbcore.cli import acts, look, scripts
     from hbcore.control.target import Target, parse, parse_host
     from hbcore.control.wire import Ask
 
     target: Target = parse_host(args.host) if args.host else parse(args.socket)
     ask: Ask | None = trust if sys.stdin.isatty() and sys.stderr.isatty() else None
-    command = {"status": look.status, "events": look.events, "watch": look.watch}.get(args.command, acts.act)
-    return asyncio.run(command(args, target, ask))
+    looking = {
+        "status": look.status, "events": look.events, "watch": look.watch, "output": scripts.output,
+        "agents": scripts.agents,
+    }  # fmt: skip
+    return asyncio.run(looking.get(args.command, acts.act)(args, target, ask))
 
 
 async def trust(question: object) -> str:

@@ -26,12 +26,19 @@ from hbcore.control.sanitise import MalformedError, clean, decode, decode_envelo
 from hbcore.control.schema import (
     API,
     Action,
+    Agent,
+    AgentClass,
+    AgentParams,
+    AgentsParams,
     Event,
     EventsParams,
     Hello,
     HelloParams,
     Nothing,
+    Operation,
     Outcome,
+    Output,
+    OutputParams,
     Plan,
     Request,
     Response,
@@ -47,6 +54,7 @@ from hbcore.control.wire import Ask, LocalWire, Wire
 T = TypeVar("T")
 
 CALL_S = 5.0
+AGENT_S = 30.0  # an agent has 10 s to describe itself, and others may be asked before it
 HELLO_S = 10.0  # over SSH a slow node needs a moment to start the bridge
 MAX_EVENTS = 1000
 _MAX_NOISE = 50  # lines a login script may print before the bridge's hello
@@ -89,6 +97,16 @@ class Client:
 
     async def events(self, since: float | None = None, limit: int = 100) -> list[Event]:
         return await self._call("events", EventsParams(since=since, limit=limit), list[Event])
+
+    async def output(self, group: str, resource: str, operation: Operation | None = None) -> list[Output]:
+        params = OutputParams(group=group, resource=resource, operation=operation)
+        return await self._call("output", params, list[Output])
+
+    async def agents(self, kind: AgentClass | None = None) -> list[str]:
+        return await self._call("agents", AgentsParams(kind=kind), list[str], AGENT_S)
+
+    async def agent(self, name: str) -> Agent:
+        return await self._call("agent", AgentParams(name=name), Agent, AGENT_S)
 
     async def plan(self, action: Action) -> Plan:
         return await self._call("plan", action, Plan)

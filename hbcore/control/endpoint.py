@@ -47,8 +47,9 @@ def listen(path: Path, operators: int | None) -> socket.socket:
             try:
                 os.chown(path, -1, operators)
                 os.chmod(path, 0o660)
-            except PermissionError:
-                pass  # an ordinary user's daemon: its own user only
+            except OSError as error:  # an ordinary user's daemon, or one to whom that group is unknown: its user only
+                if error.errno not in (errno.EPERM, errno.EINVAL):
+                    raise
         sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()

@@ -23,10 +23,13 @@ from hbcore.control.schema import (
     API,
     Action,
     Actor,
+    AgentParams,
+    AgentsParams,
     EventsParams,
     Hello,
     HelloParams,
     Nothing,
+    OutputParams,
     Request,
     Response,
     Role,
@@ -49,6 +52,7 @@ _PARSE, _INVALID, _NO_METHOD, _BAD_PARAMS, _INTERNAL = (
 )  # JSON-RPC 2.0, section 5.1
 _NOT_PERMITTED, _BUSY = -32001, -32002
 MAX_EVENTS = 1000
+WAITING = ("act", "settled", "agents", "agent")  # methods that take their time
 MAX_WAIT_S = 3600.0
 FLUSH_S = 2.0
 
@@ -207,7 +211,7 @@ class Peer:
             params = decode(bytes(request.params), method.params)
         except MalformedError as error:
             raise _FaultError(_BAD_PARAMS, "bad-params", method=request.method, error=error) from None
-        if request.method in ("act", "settled"):
+        if request.method in WAITING:
             if len(self._flight) >= self.MAX_FLIGHT:
                 raise _FaultError(_BUSY, "too-many-requests", most=self.MAX_FLIGHT)
             task = asyncio.create_task(self._later(request, params))
@@ -230,6 +234,8 @@ class Peer:
                 return self._hello()
             case EventsParams():
                 return self._backend.events(params.since, max(1, min(params.limit, MAX_EVENTS)))
+            case OutputParams():
+                return self._backend.output(params)
             case Action():
                 return self._backend.plan(self._bounded(params))
             case _ if method == "ping":
@@ -241,12 +247,17 @@ class Peer:
     async def _later(self, request: Request, params: Struct) -> None:
         result: Any
         try:
-            if isinstance(params, Action):
-                action = self._bounded(params)
-                result = await self._backend.act(action, self._actor(action))
-            else:
-                assert isinstance(params, SettledParams), "only act and settled wait"
-                result = await self._backend.settled(params.ticket, max(0.0, min(params.timeout_s, MAX_WAIT_S)))
+            match params:
+                case Action():
+                    action = self._bounded(params)
+                    result = await self._backend.act(action, self._actor(action))
+                case AgentsParams(kind=kind):
+                    result = await self._backend.agents(kind)
+                case AgentParams(name=name):
+                    result = await self._backend.agent(clean(name, MAX_NAME * 2))
+                case _:
+                    assert isinstance(params, SettledParams), "only those of WAITING wait"
+                    result = await self._backend.settled(params.ticket, max(0.0, min(params.timeout_s, MAX_WAIT_S)))
         except Exception:
             self._answer(request.id, error=self._internal(request.method).error)
         else:

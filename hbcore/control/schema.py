@@ -23,6 +23,8 @@ GroupState = Literal["started", "starting", "stopped", "stopping", "failed", "bl
 Level = Literal["full", "address", "classic", "none"]
 Role = Literal["viewer", "operator", "admin"]
 Scope = Literal["all", "local", "foreign", "failback"]
+Operation = Literal["start", "stop", "status"]
+AgentClass = Literal["script", "lsb", "ocf", "systemd"]
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,9 +223,10 @@ class Plan(Struct, frozen=True, kw_only=True):
 class Action(Struct, frozen=True, kw_only=True):
     """A request to act.
 
-    `verb`: standby | online | takeover | group-start | group-stop | group-move | group-clear | fence.
+    `verb`: standby | online | takeover | group-start | group-stop | group-move | group-clear | cleanup | fence.
 
-    `generation`: the plan's, when it came from one; the node refuses a stale one ("state-changed").
+    `resource`: of `group`, for cleanup. `generation`: the plan's, when it came from one; the node refuses a stale one
+    ("state-changed").
     """
 
     verb: str
@@ -234,6 +237,7 @@ class Action(Struct, frozen=True, kw_only=True):
     generation: int | None = None
     confirm_off: bool = False
     tool: str = ""
+    resource: str | None = None
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -288,6 +292,68 @@ class SettledParams(Struct, frozen=True, kw_only=True):
 
     ticket: int
     timeout_s: float = 60.0
+
+
+class OutputParams(Struct, frozen=True, kw_only=True):
+    """Of a resource of `group`; `operation` None: of each."""
+
+    group: str
+    resource: str
+    operation: Operation | None = None
+
+
+class Output(Struct, frozen=True, kw_only=True):
+    """The last run of an operation on the answering node. `outcome`: ok | failed | running | stopped | unknown; `exit`:
+    the exit code, negative for a signal, None where there was none; `said`: the outcome's sentence. `lines`: the last
+    64 KiB of what it printed; a line too long for one goes on in the next. `at`: unix seconds of its end.
+    """
+
+    group: str
+    resource: str
+    operation: Operation
+    outcome: str
+    exit: int | None
+    said: str
+    at: float
+    took_ms: float
+    lines: list[str]
+
+
+class AgentsParams(Struct, frozen=True, kw_only=True):
+    """`kind` None: of each class."""
+
+    kind: AgentClass | None = None
+
+
+class AgentParams(Struct, frozen=True, kw_only=True):
+    """`name`: as in haresources: ocf:heartbeat:Filesystem, systemd:apache2, lsb:x, or a plain word."""
+
+    name: str
+
+
+class Parameter(Struct, frozen=True, kw_only=True):
+    """`default` None: it has none."""
+
+    name: str
+    required: bool
+    type: str
+    default: str | None
+    short: str
+    about: str
+
+
+class Agent(Struct, frozen=True, kw_only=True):
+    """`kind`: heartbeat | lsb | ocf | systemd, how it is asked. `problem`: why there is nothing more to say; `about`:
+    lines. `parameters`: the required ones first.
+    """
+
+    name: str
+    kind: str
+    path: str
+    short: str
+    about: list[str]
+    parameters: list[Parameter]
+    problem: Said | None = None
 
 
 class RpcError(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,21 @@ import msgspec
 
 from hbcore.control import callers, endpoint
 from hbcore.control.peer import Peer
-from hbcore.control.schema import Action, Actor, Event, Outcome, Plan, Response, RpcError, Settled, Status
+from hbcore.control.schema import (
+    Action,
+    Actor,
+    Agent,
+    AgentClass,
+    Event,
+    Outcome,
+    Output,
+    OutputParams,
+    Plan,
+    Response,
+    RpcError,
+    Settled,
+    Status,
+)
 from hbcore.words import say
 
 MAX_CLIENTS = 64
@@ -28,11 +42,17 @@ _log = logging.getLogger("hbcore.control")
 
 
 class Backend(Protocol):
-    """What the daemon offers to the control server. Calls are short; the two that wait are async."""
+    """What the daemon offers to the control server. Calls are short; those that wait are async."""
 
     def status(self) -> Status: ...
 
     def events(self, since: float | None, limit: int) -> list[Event]: ...
+
+    def output(self, asked: OutputParams) -> list[Output]: ...
+
+    async def agents(self, kind: AgentClass | None) -> list[str]: ...
+
+    async def agent(self, name: str) -> Agent: ...
 
     def plan(self, action: Action) -> Plan: ...
 

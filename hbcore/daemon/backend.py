@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
+from hbcore.agents.catalogue import Catalogue
+from hbcore.agents.outputs import Outputs
 from hbcore.control import schema
 from hbcore.control.schema import Action, Actor, Event, Outcome, Said, Settled, Status
 from hbcore.daemon.journal import Journal
@@ -24,18 +26,27 @@ from hbcore.host import clock
 from hbcore.words import say
 
 POLL_S = 0.05
+LINE = 1000  # characters of one line of output: fewer bytes than sanitise.MAX_TEXT
 
 
 class Backend:
     """`carry_out` runs the effects of an order that was accepted; `current` makes a Status."""
 
     def __init__(
-        self, engine: Engine, journal: Journal, current: Callable[[], Status], carry_out: Callable[[list[Effect]], None]
+        self,
+        engine: Engine,
+        journal: Journal,
+        current: Callable[[], Status],
+        carry_out: Callable[[list[Effect]], None],
+        outputs: Outputs,
+        catalogue: Catalogue,
     ) -> None:
         self._engine = engine
         self._journal = journal
         self._current = current
         self._carry_out = carry_out
+        self._outputs = outputs
+        self._catalogue = catalogue
         self._tickets = int(time.time() * 1000)
 
     def status(self) -> Status:
@@ -43,6 +54,35 @@ class Backend:
 
     def events(self, since: float | None, limit: int) -> list[Event]:
         return self._journal.since(since, limit)
+
+    def output(self, asked: schema.OutputParams) -> list[schema.Output]:
+        found = self._outputs.of(asked.group, asked.resource, asked.operation or "")
+        fields = [
+            {
+                "group": one.group, "resource": one.resource, "operation": one.operation, "outcome": one.outcome.value,
+                "exit": one.code, "said": one.said, "at": one.ended_s, "took_ms": one.took_ns / 1e6,
+                "lines": list(_lines(one.text)),
+            }
+            for one in found
+        ]  # fmt: skip
+        return msgspec.convert(fields, list[schema.Output])
+
+    async def agents(self, kind: schema.AgentClass | None) -> list[str]:
+        return await self._catalogue.names(kind or "")
+
+    async def agent(self, name: str) -> schema.Agent:
+        found = await self._catalogue.show(name)
+        fields = [
+            schema.Parameter(
+                name=p.name, required=p.required, type=p.kind, default=p.default, short=p.short, about=p.about
+            )
+            for p in found.description.parameters
+        ]
+        return schema.Agent(
+            name=name, kind=found.cls, path=found.path, short=found.description.short,
+            about=list(found.description.about), parameters=fields,
+            problem=said(found.code, **found.args) if found.code else None,
+        )  # fmt: skip
 
     def plan(self, action: Action) -> schema.Plan:
         order, problem = self._order(action)
@@ -96,6 +136,12 @@ class Backend:
             return order, said("unknown-verb", verb=action.verb, known=", ".join(planner.PLANS))
         if action.node and action.node not in config.nodes:
             return order, said("no-such-node", node=action.node, known=", ".join(config.nodes))
+        if action.resource and (group := self._engine.world.groups.get(order.group)):
+            known = [member.resource.name for member in group.members]
+            if action.resource not in known:
+                return order, said(
+                    "no-such-resource", group=group.name, resource=action.resource, known=", ".join(known)
+                )
         return order, None
 
     def _refused(self, action: Action, why: Said) -> schema.Plan:
@@ -132,9 +178,17 @@ class Backend:
 def _command(action: Action) -> str:
     """The same by hand."""
     words = ["hbctl", *action.verb.split("-", 1)]
+    if action.verb == "cleanup":
+        words += [action.resource or "-", "--group"]
     words += [w for w in (action.group, action.node) if w]
     if action.scope != "all":
         words.append(action.scope)
     if action.confirm_off:
         words.append("--confirm-off")
     return " ".join(words)
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in text.split("\n") if text else ():
+        for at in range(0, max(1, len(line)), LINE):
+            yield line[at : at + LINE]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from hbcore import __version__
+from hbcore.agents.catalogue import Catalogue
 from hbcore.agents.children import Children
 from hbcore.agents.lookup import Places
 from hbcore.agents.runner import Runner
@@ -35,6 +36,7 @@ from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, P
 from hbcore.engine.engine import Engine
 from hbcore.engine.events import Abandoned, AddressGone, Carrier, Persisted, Probed, Sighting, Tick, Wall
 from hbcore.engine.table import Peer
+from hbcore.formats.haresources import UNITS
 from hbcore.host import clock, files, pipe, state
 from hbcore.host.address import Addresses
 from hbcore.host.arp import ArpBook
@@ -77,15 +79,19 @@ class Manager:
         self._verdicts = Verdicts(config.links, self._netlink, self._addresses)
         self._arp = ArpBook(self._addresses.is_present, self._step, silenced=self._gates.silenced)
         self._addresses.announcer = self._arp
-        self._backend = Backend(self._engine, self._journal, self._status, self._carry_out)
-        self._server = Server(self._backend, self._runtime / "hbcore.sock")
         logs = {"logfile": config.logfile, "debugfile": config.debugfile, "logfacility": config.logfacility}
+        places = Places(Path(hello.config_dir))
         self._runner = Runner(
-            node=hello.node, places=Places(Path(hello.config_dir)), output_dir=self._output(),
+            node=hello.node, places=places, output_dir=self._output(),
             addresses=self._addresses, now_ns=clock.now_ns, say=say, logs=logs,
         )  # fmt: skip
         surroundings = environment(hello.node, Path(hello.config_dir), logs)
         self._children = Children(config.respawn, self._runtime / "children", surroundings, self._told)
+        catalogue = Catalogue(places, UNITS, surroundings, self._runner.scratch)
+        self._backend = Backend(
+            self._engine, self._journal, self._status, self._carry_out, self._runner.outputs, catalogue
+        )
+        self._server = Server(self._backend, self._runtime / "hbcore.sock")
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._published = (-1, 0)
@@ -323,9 +329,10 @@ class Manager:
             self._ended.set_result(status)
 
     async def _run(self, run: Run) -> None:
+        valid_s = self._gates.valid_s(run.group)
         self._acting += run.operation != "status"
         done = await self._runner.run(
-            run.op, run.resource, run.operation, run.timeout_ns, run.not_after_ns, self._gates.valid_s(run.group)
+            run.op, run.resource, run.operation, run.timeout_ns, run.not_after_ns, valid_s, run.group
         )
         self._acting -= run.operation != "status"
         self._step(done)

@@ -28,7 +28,7 @@ Args = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """verb: standby | online | takeover | group-start | group-stop | group-move | group-clear | fence."""
+    """verb: standby | online | takeover | group-start | group-stop | group-move | group-clear | cleanup | fence."""
 
     verb: str
     node: str = ""
@@ -362,11 +362,13 @@ def _group_stop(world: World, order: Order, now_ns: int) -> Plan:
                 undo=f"hbctl group start {group.name}", expect=expect)  # fmt: skip
 
 
-def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
+def _clear(world: World, order: Order, now_ns: int) -> Plan:
+    """`group clear`, and `cleanup`, which lets the group stay where an operator moved it."""
     group = _named(world, order)
     lines = []
     pinned = world.pin(group.name, now_ns)
-    if pinned:
+    stays = order.verb == "cleanup"
+    if pinned and not stays:
         lines.append(Line("rule", group.name, pinned, "", -1, "pin-goes", (("node", pinned),)))
     word = world.peer.word(group.number)
     if group.failed or any(m.failures for m in group.members):
@@ -376,15 +378,19 @@ def _group_clear(world: World, order: Order, now_ns: int) -> Plan:
     if group.manual:
         lines.append(Line("rule", group.name, world.me, "", -1, "failback-again"))
     home = world.home(group)
-    way = _homecoming(world, group, now_ns, FORGOTTEN)
+    way = None if stays and (pinned or not lines) else _homecoming(world, group, now_ns, FORGOTTEN)
+    if stays and not lines and whereabouts(world, group) == world.peer.name:  # its count is not in its beats
+        there = world.peer.name
+        lines.append(Line("rule", group.name, there, "", -1, "failures-there-go", (("node", there),)))
     if way is not None and (lines or way.kind == "move"):
         lines.append(way)
     failed = group.failed if home == world.me else word is not None and word.failed
     comes = way is not None and way.kind == "move" and not failed  # where it failed, it may fail again
     expect = ((group.name, home),) if comes else ()
     if not lines:
-        raise Refused("nothing-to-clear", group=group.name)
-    sets = (("pin", group.name, "", 0), ("clear", group.name, "cleared", 0))
+        raise Refused("nothing-to-clean" if stays else "nothing-to-clear", group=group.name)
+    unpinned = () if stays else (("pin", group.name, "", 0),)
+    sets = (*unpinned, ("clear", group.name, "cleared", 0))
     return Plan(order, tuple(lines), level=1, sets=sets, expect=expect)
 
 
@@ -417,6 +423,7 @@ PLANS: dict[str, Callable[[World, Order, int], Plan]] = {
     "group-move": _group_move,
     "group-start": _group_start,
     "group-stop": _group_stop,
-    "group-clear": _group_clear,
+    "group-clear": _clear,
+    "cleanup": _clear,
     "fence": _fence,
 }

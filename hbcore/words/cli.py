@@ -8,6 +8,7 @@ SENTENCES: dict[str, str] = {
   hbctl standby node1 --dry-run        what would happen
   hbctl standby node1 --wait --reason "kernel update"
   hbctl group move web node2
+  hbctl output httpd --operation start
   hbctl --host root@node1 watch
   hbctl check /etc/ha.d
 
@@ -24,6 +25,16 @@ exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""
     "help-takeover": "bring groups to a node (default: the answering one)",
     "help-online": "let a node serve again",
     "help-group": "start, stop or move a group, or clear what holds it (pin, failures)",
+    "help-cleanup": "forget what failed of a resource, on both nodes: counts, a failed start, a blocked stop (of all of"
+    " its group: where one of them failed the group is held)",
+    "help-resource": "as `hbctl status` names it; its beginning is enough",
+    "help-resource-group": "the group it is in, where several have one of that name",
+    "help-output": "what the last start, stop and status of a resource printed on the answering node (64 KiB each)",
+    "help-operation": "this one only",
+    "help-agents": "what this node could run, as it is written in haresources; `agents show AGENT` describes one",
+    "help-agents-show": "describe AGENT: where it is, what it is, and its parameters",
+    "help-agent": "ocf:PROVIDER:TYPE, systemd:UNIT, lsb:SCRIPT, or a script's name",
+    "help-class": "of this class only",
     "help-fence": "say that a node is off, so that its groups may be taken over",
     "help-drill": "simulate this cluster's own configuration under faults, and say what held",
     "help-seeds": "how many runs of two simulated minutes, longer where deadtime is over 3 s (default 200)",
@@ -48,18 +59,32 @@ exit codes: 0 done, 1 refused or failed, 2 usage, 3 no daemon, 4 not permitted""
     "usage-nearest": "there is no {given}; did you mean {nearest}?",
     "usage-socket-or-host": "give --socket or --host, not both",
     "usage-scope": "{given} is no scope; did you mean {nearest}?",
+    "usage-agents-show": "agents lists them; `agents show AGENT` describes one",
     "usage-range": "{given} is not between {least} and {most}",
     # names and times
     "unknown-node": "There is no node {given}; nearest: {nearest}.",
     "unknown-group": "There is no group {given}; nearest: {nearest}.",
     "ambiguous-node": "{given} may be any of {fits}; say which.",
     "ambiguous-group": "{given} may be any of {fits}; say which.",
+    "unknown-resource": "There is no resource {given}; nearest: {nearest}.",
+    "ambiguous-resource": "{given} may be any of {fits}; say which.",
+    "resource-in-groups": "{resource} is in several groups ({groups}); say which with --group.",
     "bad-time": "{given} is no time: 10m, 2h, 3d (ago), 14:05, 2026-11-22T14:05 or unix seconds.",
     "no-such-path": "There is no {path}.",
     "not-a-part": "{path} is no part of a configuration: give its directory, or {names} in it.",
     "only-here": "{command} looks at files on this machine, so --host and --socket are not for it.",
     "output-failed": "What was to be said could not be written: {error}.",
     "check-good": "{path}: nothing to say against it.",
+    # scripts
+    "output-none": "Nothing was started, stopped or asked of {resource} on {node} since hbcored began; the other node"
+    " may have done so (--host).",
+    "output-head": "{at}  {operation} of {resource} on {node}: {outcome} after {took}",
+    "output-head-exit": "{at}  {operation} of {resource} on {node}: {outcome} (exit code {exit}) after {took}",
+    "agent-at": "{name}   {kind}   {path}",
+    "agent-required": "required",
+    "agent-optional": "optional",
+    "agent-parameter": "  {name} ({type})",
+    "agent-parameter-default": "  {name} ({type}, default {default!r})",
     # acting
     "act-ask": "Do it? [y/N]",
     "act-type-name": "Type {name} to do it:",

@@ -20,6 +20,8 @@ from hbcore.control.schema import (
     API,
     Action,
     Actor,
+    Agent,
+    AgentClass,
     Alarm,
     Effect,
     Event,
@@ -27,6 +29,8 @@ from hbcore.control.schema import (
     Link,
     Node,
     Outcome,
+    Output,
+    OutputParams,
     Ping,
     Plan,
     Protection,
@@ -145,6 +149,16 @@ class Cluster:
 
     def events(self, since: float | None, limit: int) -> list[Event]:
         return [event for event in self.log if since is None or event.at >= since][-limit:]
+
+    def output(self, asked: OutputParams) -> list[Output]:
+        return []  # nothing was started since this daemon began
+
+    async def agents(self, kind: AgentClass | None) -> list[str]:
+        return []
+
+    async def agent(self, name: str) -> Agent:
+        problem = Said(code="agent-not-here", text=f"there is no {name} on this node")
+        return Agent(name=name, kind="", path="", short="", about=[], parameters=[], problem=problem)
 
     def plan(self, action: Action) -> Plan:
         refused = None

@@ -60,6 +60,27 @@ class Cluster:
     def events(self, since: float | None, limit: int) -> list[api.Event]:
         return [e for e in self.log if since is None or e.at >= since][-limit:]
 
+    def output(self, asked: api.OutputParams) -> list[api.Output]:
+        lines = ["Starting httpd", "", "port 80 is taken"]
+        made = api.Output(
+            group=asked.group, resource=asked.resource, operation="start", outcome="failed", exit=7, said="failed",
+            at=1000.0, took_ms=12.0, lines=lines,
+        )  # fmt: skip
+        return [made] if asked.resource == "httpd" and asked.operation in (None, "start") else []
+
+    async def agents(self, kind: api.AgentClass | None) -> list[str]:
+        listed = {"script": ["Filesystem"], "ocf": ["ocf:heartbeat:Filesystem"]}
+        return [name for one, some in listed.items() for name in some if kind in (None, one)]
+
+    async def agent(self, name: str) -> api.Agent:
+        problem = None if "Filesystem" in name else api.Said(code="agent-not-here", text=f"there is no {name}")
+        device = api.Parameter(name="device", required=True, type="string", default=None, short="device", about="")
+        slow = api.Parameter(name="slow", required=False, type="boolean", default="false", short="", about="wait long")
+        return api.Agent(
+            name=name, kind="ocf", path="" if problem else "/usr/lib/ocf/x", short="" if problem else "Mounts",
+            about=[], parameters=[] if problem else [device, slow], problem=problem,
+        )  # fmt: skip
+
     def plan(self, action: api.Action) -> api.Plan:
         refused = api.Said(code="no-such-node", text="no such node") if action.node == "nowhere" else None
         if action.generation not in (None, self.now.generation):

@@ -65,6 +65,7 @@ asked-group-move    info     move     verb about scope
 asked-group-start   info     other    verb about scope
 asked-group-stop    info     other    verb about scope
 asked-group-clear   info     other    verb about scope
+asked-cleanup       info     other    verb about scope
 """
 TABLE = {code: (severity, kind, names) for code, severity, kind, *names in map(str.split, SAYS.split("\n")[1:-1])}
 MAY_BE_EMPTY = {"detail", "node"}  # who started it is the node that says so

@@ -33,10 +33,10 @@ def test_what_a_dead_daemon_left_is_ended_and_its_service_goes_on(
     folder.mkdir()
     service = int((tmp_path / "service").read_text())
     try:
-        orphans.note(folder, script.pid)
-        assert orphans.end(folder) == [script.pid]
+        orphans.note(folder, script.pid, ("stop", "Filesystem", "/dev/sdb1"))
+        assert orphans.end(folder) == [orphans.Orphan(script.pid, ("stop", "Filesystem", "/dev/sdb1"))]
         script.wait(5)
-        assert not [p for p in orphans._processes() if orphans._session(p) == script.pid]
+        assert not [p for p in orphans.processes() if orphans._session(p) == script.pid]
         assert alive(service) and not list(folder.iterdir())
         assert orphans.end(folder) == []
     finally:

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from hbcore.agents import capture
 from hbcore.agents.lookup import Places
+from hbcore.agents.outputs import Output, Outputs, raw_of
 from hbcore.agents.runner import Runner
 from hbcore.engine.config import SECOND, Address, Resource
 from hbcore.engine.events import Done, Outcome
@@ -31,11 +32,16 @@ class Place:
         self.resource_d, self.init_d, self.output = (folder / name for name in ("resource.d", "init.d", "output"))
         for made in (self.resource_d, self.init_d, self.output):
             made.mkdir()
-        self.runner = Runner(
+        self._addresses = Addresses(netlink, ["192.0.2.1"])
+        self.runner = self.again()
+
+    def again(self) -> Runner:
+        """One of the next daemon."""
+        return Runner(
             node="node1",
-            places=Places(folder, self.init_d, (folder / "units",), folder / "ocf"),
+            places=Places(self.folder, self.init_d, (self.folder / "units",), self.folder / "ocf"),
             output_dir=self.output,
-            addresses=Addresses(netlink, ["192.0.2.1"]),
+            addresses=self._addresses,
             now_ns=clock.now_ns,
             say=say,
         )
@@ -173,3 +179,38 @@ def test_output_stays_in_its_folder_whatever_a_resource_is_called() -> None:
         path = capture.path_for(Path("/run/hbcore/output"), name)
         assert path.parent == Path("/run/hbcore/output")
         assert len(path.name.encode()) <= 255
+
+
+async def test_the_last_64_kib_of_each_operation_are_kept(place: Place) -> None:
+    httpd = place.script(
+        "httpd",
+        """case "$1" in
+start) seq 1 20000; echo 'port 80 is taken' >&2; exit 7;;
+stop) printf '\\033[31mred\\n\\nend\\n';;
+status) echo running;;
+esac""",
+    )
+    run, outputs = place.runner.run, place.runner.outputs
+    for number, operation in enumerate(("start", "status", "stop")):
+        await run(number, httpd, operation, LIMIT, group="web")
+    start, status, stop = outputs.of("web", "httpd")
+    assert (start.operation, start.outcome, start.code) == ("start", Outcome.FAILED, 7)
+    lines = start.text.splitlines()
+    assert lines[-2:] == ["20000", "port 80 is taken"] and len(lines) > 10_000
+    assert 64_000 < len(start.raw) <= 65_536 and len(start.said) < 500
+    assert (status.operation, status.text) == ("status", "running")
+    assert (stop.outcome, stop.code, stop.text) == (Outcome.OK, 0, "red\n\nend")
+    assert abs(stop.ended_s - time.time()) < 5 and 0 < stop.took_ns < LIMIT
+    await run(9, place.script("httpd", "exit 0"), "start", LIMIT, group="web")
+    assert [o.text for o in outputs.of("web", "httpd", "start")] == [""]
+    assert outputs.of("web", "httpd", "stop") == [stop] and outputs.of("job", "httpd") == []
+
+
+def test_outputs_are_bounded_and_the_oldest_go_first() -> None:
+    outputs = Outputs(room=300_000)
+    for number in range(10):
+        one = Output("web", f"r{number}", "start", Outcome.OK, 0, "", 0.0, 0, raw_of("\N{EURO SIGN}" * 30_000))
+        outputs.put(one)
+        outputs.put(one)
+    assert [n for n in range(10) if outputs.of("web", f"r{n}")] == [6, 7, 8, 9]
+    assert set(outputs.of("web", "r9")[0].text) == {"\N{EURO SIGN}"}, "cut, but not within a character"

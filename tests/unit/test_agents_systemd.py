@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ class StandIn:
         self.ends = "done"
         self.early = False
         self.ours = 0  # hbcored's own unit: 0 is not loaded, 1 has no job, else one
+        self.processes: list[int] = []
         self.asked: list[str] = []
         self._jobs = 0
         bus.add_message_handler(self._answer)
@@ -52,6 +54,9 @@ class StandIn:
                 return Message.new_method_return(message, "v", [Variant("(uo)", [self.ours - 1, "/"])])
             case "Get":
                 return Message.new_method_return(message, "v", [Variant("s", self.state)])
+            case "GetUnitProcesses":
+                told = [["/system.slice/apache2.service", pid, "/usr/sbin/apache2"] for pid in self.processes]
+                return Message.new_method_return(message, "a(sus)", [told])
             case "Subscribe" | "Reload":
                 return Message.new_method_return(message)
         return None
@@ -154,6 +159,15 @@ async def test_while_systemd_stops_us_a_unit_does_not_wait_for_our_end(
     await units.run(UNIT, "start", 5)
     await units.run(UNIT, "stop", 5)
     assert f"StartUnit {UNIT} replace" in there.asked and f"StopUnit {UNIT} {mode}" in there.asked
+
+
+async def test_what_a_unit_leaves_running_on_purpose_keeps_it_not_from_being_stopped(
+    units: Systemd, there: StandIn
+) -> None:
+    """KillMode=process: sessions of sshd, virtual machines."""
+    there.processes = [os.getpid(), 2**22]
+    assert (await units.run(UNIT, "status", 5))[0] is Outcome.STOPPED
+    assert [(await units.run(UNIT, operation, 5))[0] for operation in ("start", "stop")] == [Outcome.OK] * 2
 
 
 async def test_what_systemd_refuses_is_told_in_its_words(units: Systemd) -> None:

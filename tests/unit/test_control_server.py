@@ -98,6 +98,12 @@ async def test_every_method_of_the_table_answers_its_type(server: Server, path: 
         assert [event.id for event in await client.events(since=1003.0)] == [3, 4, 5]
         assert [event.id for event in await client.events(limit=2)] == [4, 5]
         assert (await client.plan(Action(verb="standby"))).level == 2
+        (output,) = await client.output("vip", "httpd")
+        assert (output.operation, output.exit, output.lines) == ("start", 7, ["Starting httpd", "", "port 80 is taken"])
+        assert await client.output("vip", "httpd", "stop") == []
+        assert await client.agents("ocf") == ["ocf:heartbeat:Filesystem"] and len(await client.agents()) == 2
+        described = await client.agent("ocf:heartbeat:Filesystem")
+        assert [p.name for p in described.parameters] == ["device", "slow"] and described.problem is None
         outcome = await client.act(Action(verb="standby", node="node2.xiaofei.com", reason="update"))
         assert outcome.accepted and (await client.settled(outcome.ticket)).ok
         assert await client.ping() < 1.0
@@ -115,6 +121,8 @@ async def test_every_method_of_the_table_answers_its_type(server: Server, path: 
         ('{"id":1,"method":"act","params":{"verb":"standby","scope":"half"}}', "bad-params"),
         ('{"id":1,"method":"act","params":[1]}', "bad-params"),
         ('{"id":1,"method":"events","params":{"limit":"all"}}', "bad-params"),
+        ('{"id":1,"method":"output","params":{"group":"vip"}}', "bad-params"),
+        ('{"id":1,"method":"agents","params":{"kind":"snmp"}}', "bad-params"),
         ('{"id":1,"method":"hello","params":{"role":"god"}}', "bad-params"),
         ('{"id":1,"method":"act","params":' + "[" * 50000 + "}", "bad-request"),
     ],
@@ -177,7 +185,7 @@ async def test_a_viewer_can_do_nothing_but_look(server: Server, path: Path, clus
     async with raw(path) as client:
         await client.ask('{"id":1,"method":"hello","params":{"role":"viewer"}}')
         for name, method in METHODS.items():
-            params = {"verb": "standby", "ticket": 1, "timeout_s": 0}
+            params = {"verb": "standby", "ticket": 1, "timeout_s": 0, "group": "vip", "resource": "httpd", "name": "x"}
             answer = await client.ask(json.dumps({"id": 3, "method": name, "params": params}))
             assert ("error" in answer) == (method.least != "viewer")
             if name == "subscribe":

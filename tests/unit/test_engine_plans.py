@@ -140,12 +140,14 @@ ASKED = (
     "standby node2 failback", "online node1", "online node2", "online", "takeover node1", "takeover node2",
     "takeover", "takeover node1 local", "takeover node1 foreign", "takeover node2 failback", "move web",
     "move web node1", "move web node2", "move job", "move job node1", "move lost", "start web", "stop web",
-    "stop job", "stop lost", "clear web", "clear job", "fence node1", "fence node2", "fence node3",
+    "stop job", "stop lost", "clear web", "clear job", "cleanup web", "fence node1", "fence node2", "fence node3",
 )  # fmt: skip
 
 
 def order_of(text: str) -> Order:
     verb, *rest = text.split()
+    if verb == "cleanup":
+        return Order(verb, "", *rest)
     if verb in ("move", "start", "stop", "clear"):
         group, node = [*rest, ""][:2]
         return Order(f"group-{verb}", node, group)
@@ -313,6 +315,23 @@ def test_a_clear_forgets_failures_and_tries_alike() -> None:
     members[-1].failures = members[-1].tries = 2
     duo.order(0, "group-clear", "", "web")
     assert [(m.failures, m.tries) for m in members] == [(0, 0)] * len(members)
+
+
+def test_a_cleanup_forgets_on_both_nodes_and_leaves_the_group_where_it_was_moved() -> None:
+    duo = two_groups()
+    ordered(("group-move", "", "web"))(duo)
+    engines = [machine.engine for machine in duo.world.machines]
+    assert all(engines)
+    groups = [engine.world.groups["web"] for engine in engines if engine]
+    for group in groups:
+        group.members[-1].failures = 3
+    assert not duo.order(0, "cleanup", "", "web").refused
+    duo.run(3)
+    assert [group.members[-1].failures for group in groups] == [0, 0]
+    assert at(duo) == (set(), {"web", "job"})
+    assert [(rule.kind, rule.value) for rule in engines[1].world.book.all() if rule.subject == "web"] == [  # type: ignore[union-attr]
+        ("clear", "cleared"), ("pin", B),
+    ]  # fmt: skip
 
 
 def test_an_order_writes_who_gave_it_and_for_how_long() -> None:

@@ -136,6 +136,8 @@ def test_nothing_slow_is_imported(served: Served) -> None:
         (["group", "stop", "vip"], {"verb": "group-stop", "group": "vip", "node": None}),
         (["group", "move", "v", "node2"], {"verb": "group-move", "group": "vip", "node": NODE2}),
         (["group", "clear", "vip"], {"verb": "group-clear", "group": "vip"}),
+        (["cleanup", "httpd"], {"verb": "cleanup", "group": "vip", "resource": "httpd", "node": None}),
+        (["cleanup", "ht", "--group", "v"], {"verb": "cleanup", "group": "vip", "resource": "httpd"}),
         (["fence", "node2", "--confirm-off"], {"verb": "fence", "node": NODE2, "confirm_off": True}),
     ],
 )
@@ -148,11 +150,34 @@ def test_each_line_becomes_its_action(served: Served, words: list[str], want: di
     assert (served.cluster.actors[0].reason, served.cluster.actors[0].tool) == ("kernel update", "hbctl")
 
 
+def test_output_and_agents_as_a_person_and_a_script_read_them(served: Served) -> None:
+    said = served.hbctl("output", "httpd").stdout.splitlines()
+    assert f"start of httpd on {NODE1}: failed (exit code 7) after 12.0 ms" in said[0]
+    assert said[1:] == ["  Starting httpd", "  ", "  port 80 is taken"]
+    (found,) = json.loads(served.hbctl("output", "httpd", "--json").stdout)
+    assert (found["lines"][-1], found["exit"]) == ("port 80 is taken", 7)
+    assert served.hbctl("agents", "--class", "ocf").stdout == "ocf:heartbeat:Filesystem\n"
+    assert json.loads(served.hbctl("agents", "--json").stdout) == ["Filesystem", "ocf:heartbeat:Filesystem"]
+    shown = served.hbctl("agents", "show", "ocf:heartbeat:Filesystem").stdout.splitlines()
+    assert shown == [
+        "ocf:heartbeat:Filesystem   ocf   /usr/lib/ocf/x", "  Mounts", "", "required", "  device (string)",
+        "      device", "", "optional", "  slow (boolean, default 'false')", "      wait long",
+    ]  # fmt: skip
+    assert json.loads(served.hbctl("agents", "show", "Filesystem", "--json").stdout)["parameters"][0]["required"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["standby", "node3"], 1, "no node node3; nearest: node"),
         (["standby", "node"], 1, f"may be any of {NODE1}, {NODE2}"),
+        (["cleanup", "htpd"], 1, "no resource htpd; nearest: httpd"),
+        (["output", "httpd", "--group", "web"], 1, "no group web; nearest: vip"),
+        (["output", "httpd", "--operation", "strat"], 2, "did you mean start?"),
+        (["output", "httpd", "--operation", "stop"], 1, "Nothing was started, stopped or asked of httpd"),
+        (["agents", "--class", "ofc"], 2, "did you mean ocf?"),
+        (["agents", "show"], 2, "`agents show AGENT`"),
+        (["agents", "show", "ocf:x:y"], 1, "there is no ocf:x:y"),
         (["group", "stop", "vipp"], 1, "no group vipp; nearest: vip"),
         (["fence", "node2"], 1, "--confirm-off"),
         (["fence", "node", "--confirm-off"], 1, "no node node; nearest"),
