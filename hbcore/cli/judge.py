@@ -14,11 +14,8 @@ from hbcore.engine.config import SECOND, Severity
 
 CLOCK_NS = SECOND  # logs of two nodes are read side by side, and an operator's newer order wins by its date
 FIXES = {
-    "node-not-here": "name",
-    "authkeys-mode": "mode",
-    "guard-impossible": "guard",
-    "fast-needs-realtime": "realtime",
-}
+    "node-not-here": "name", "authkeys-mode": "mode", "guard-impossible": "guard", "fast-needs-realtime": "realtime",
+}  # fmt: skip
 ABSENT = ("script-missing", "agent-missing", "unit-missing")
 
 
@@ -42,8 +39,8 @@ def alone(here: Facts, other: Facts | None = None) -> Iterator[Finding]:
     for manager in here.managers:
         code = "manager-runs" if manager.runs else "manager-enabled"
         yield _error(here, code, "manager", name=manager.name)
-    for port in here.taken:
-        yield _error(here, "port-taken", "port-taken", port=port.number, program=port.program or "?")
+    for one in here.taken:
+        yield _error(here, "port-taken", "port-taken", port=one.port, program=one.program or "?")
     for shut in here.shut:
         yield _error(here, "port-shut", "port-shut", port=shut.port, device=shut.device, chain=shut.chain)
     for folder in here.folders:
