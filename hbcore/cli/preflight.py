@@ -3,8 +3,8 @@
 Owns the checks that need this machine beside the files: scripts, devices, subnets, own addresses, what keeps an address
 silent or off, real-time scheduling, the kernel's guard, and the holes that follow from the files alone (safety.md 4:
 H3, and H6 where it is asked for; authkeys.py tells H7). Invariant: `examine` only looks and changes nothing; `config`
-is None where there is any error; the kernel's guard is asked last, by a socket, and only where all else was found
-right. Must not know how anything is run.
+is None where there is any error; users and the kernel's guard are asked for last, by sockets, and only where all else
+was found right. Must not know how anything is run.
 """
 
 from __future__ import annotations
@@ -59,12 +59,14 @@ def examine(config_dir: Path, node: str | None = None, *, here: bool = True, pro
         me = (node or os.uname().nodename).lower()
         if here and me in config.nodes:
             problems += (*_network(config, proc), *_scheduling(config))
-            if not failed(problems):
-                problems += _unguarded(config)
         elif here:
             elsewhere = Findings("ha.cf")
             elsewhere.note(0, "node-elsewhere", node=me)
             problems += elsewhere.close()
+        if here and not failed(problems):
+            problems += _users(config)
+        if here and me in config.nodes and not failed(problems):
+            problems += _unguarded(config)
     problems.sort(key=lambda p: (p.where.file, p.where.line))
     return Examined(None if failed(problems) else config, loaded.keys, scripts, tuple(problems))
 
@@ -152,18 +154,27 @@ def _lost(missing: Missing, group: GroupDef, config_dir: Path, found: Findings) 
 
 
 def _programs(config: ClusterConfig) -> tuple[Problem, ...]:
-    """Who and what the `respawn` lines name, as heartbeat asked for at once."""
+    """What the `respawn` lines name, as heartbeat asked for at once."""
     found = Findings("ha.cf")
     for wanted in config.respawn:
-        program, users = wanted.argv[0], {entry.pw_name for entry in pwd.getpwall()}
-        if wanted.user not in users:
-            near = nearest(wanted.user, users)
+        program = wanted.argv[0]
+        if not os.path.isfile(program) or not os.access(program, os.X_OK):
+            found.error(wanted.where.line, "respawn-no-program", program=program)
+    return found.close()
+
+
+def _users(config: ClusterConfig) -> tuple[Problem, ...]:
+    """As whom. libc may ask nscd or a directory for them, by a socket."""
+    found = Findings("ha.cf")
+    for wanted in config.respawn:
+        try:
+            pwd.getpwnam(wanted.user)
+        except KeyError:
+            near = nearest(wanted.user, [entry.pw_name for entry in pwd.getpwall()])
             found.error(
                 wanted.where.line, "respawn-no-user-near" if near else "respawn-no-user", user=wanted.user,
-                program=program, near=near or "",
+                program=wanted.argv[0], near=near or "",
             )  # fmt: skip
-        elif not os.path.isfile(program) or not os.access(program, os.X_OK):
-            found.error(wanted.where.line, "respawn-no-program", program=program)
     return found.close()
 
 

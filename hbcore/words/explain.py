@@ -65,8 +65,8 @@ HERE = {
     "x-leave": "its groups are stopped in order and given to the other node, which starts them at once: they are out "
     "as long as the scripts take. Standby lasts until `hbctl online`",
     "x-service": "noticed within {every}: it and what started after it in its group is stopped and started again, and "
-    "the address stays; once more than {restarts} times within {forget}, the group moves to the other node. hbcore.yaml "
-    "may say otherwise for single resources",
+    "the address stays; once more than {restarts} times within {forget} the group moves to the other one; hbcore.yaml "
+    "may say otherwise of single resources",
     "x-address": "an address that somebody takes off is put on again",
     "x-start": "what was started of its group is stopped again, and the other node starts it; if it does not start "
     "there either it stays stopped until `hbctl group clear`. A script that hangs has failed after {start}",

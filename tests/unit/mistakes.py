@@ -183,7 +183,6 @@ HA_CF = [
     _add("ha.cf", "autojoin any", "autojoin none", "autojoin"),
     _add("ha.cf", "failfast root /usr/bin/thing", "reboot", "failfast"),
     _add("ha.cf", "respawn root /usr/local/bin/mydaemon -x", "/usr/local/bin/mydaemon", "a program that is not there"),
-    _add("ha.cf", "respawn rooot /bin/sh -c true", "did you mean root", "a user that is not there"),
     _add("ha.cf", "respawn hacluster", "whole path", "respawn half finished"),
     # pasted text
     _put("ha.cf", 1, "\\# the log\nlogfile /var/log/ha-log", "column 1 is Markdown's, a comment begins with # alone: "

@@ -276,3 +276,22 @@ def test_the_real_kernel_agrees() -> None:
     devices = {name for _, name in socket.if_nameindex()}
     assert set(own_devices()) == devices
     assert {device for _, device in own_subnets()} <= devices
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("respawn root /bin/sh -c true", ""),
+        ("respawn rooot /bin/sh", "there is no user rooot on this machine to run /bin/sh as; did you mean root?"),
+        ("respawn zzzzzzzzz /bin/sh", "there is no user zzzzzzzzz on this machine to run /bin/sh as"),
+        ("respawn root /etc/passwd", "there is no program /etc/passwd on this machine that can be run"),
+        ("respawn root /bin", "there is no program /bin on this machine that can be run"),
+    ],
+)
+def test_who_and_what_a_respawn_line_names(tmp_path: Path, line: str, told: str) -> None:
+    files = {**BASE, "ha.cf": BASE["ha.cf"] + line + "\n"}
+    number = len(files["ha.cf"].splitlines())
+    errors = [p for p in examine(write(tmp_path / "a", files)).problems if p.severity is Severity.ERROR]
+    assert render(errors) == ([f"ha.cf:{number}: {told}"] if told else [])
+    elsewhere = examine(write(tmp_path / "b", files), here=False).problems
+    assert not [p for p in elsewhere if p.code.startswith("respawn-")]
