@@ -128,9 +128,9 @@ def services(config: ClusterConfig, root: Path, running: set[str]) -> Iterator[S
 
 def at_boot(unit: str, root: Path, booted: bool = True) -> bool:
     """`systemctl enable` left a link, or, where systemd does not run, update-rc.d did."""
-    links = (root / "etc/systemd/system").glob("*.[wr]*s")
     if booted:
-        return any(os.path.lexists(folder / unit) for folder in links if folder.suffix in (".wants", ".requires"))
+        wanting = (f for f in _children(root / "etc/systemd/system") if f.suffix in (".wants", ".requires"))
+        return any(os.path.lexists(folder / unit) for folder in wanting)
     name = unit.removesuffix(".service")
     return any(True for level in "2345" for _ in (root / f"etc/rc{level}.d").glob(f"S[0-9][0-9]{name}"))
 

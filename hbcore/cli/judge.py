@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hbcore.cli.facts import Checked, Facts, Service
 from hbcore.engine.config import SECOND, Severity
 
-CLOCK_NS = SECOND  # logs of two nodes are read side by side, and an operator's newer order wins by its date
+CLOCK_NS = SECOND  # logs are read side by side, and rules expire by the wall clock; no lease knows it
 FIXES = {
     "node-not-here": "name", "authkeys-mode": "mode", "guard-impossible": "guard", "fast-needs-realtime": "realtime",
 }  # fmt: skip
@@ -103,7 +103,7 @@ def _lacks(other: Facts, one: Checked) -> bool:
 
 def _name(here: Facts) -> Iterator[Finding]:
     if here.uname.lower() != here.node:
-        yield _warning(here, "name", "name", node=here.node, uname=here.uname)
+        yield _warning(here, "name", "uname", node=here.node, uname=here.uname)
     if not here.resolved:
         yield _warning(here, "unresolved", "hosts", node=here.node, address=_address(here))
     elif all(ip.startswith("127.") or ip == "::1" for ip in here.resolved):

@@ -25,7 +25,7 @@ SENTENCES: dict[str, str] = {
     "dr-peer-is-self": "the way to the other node leads to {node} itself: its cards are the same",
     "dr-namesake": "two live machines have the node name {node}: the one with {here} and the one with {there}",
     "dr-stranger": "that machine calls itself {node}, but the nodes here are {nodes}",
-    "dr-clock": "the clock of {node} is {seconds} s {word} that of {other}; whose order is the newer one goes by it",
+    "dr-clock": "the clock of {node} is {seconds} s {word} that of {other}; their logs do not fit",
     "dr-user": "{user} is uid {uid} gid {gid} on {node}, but uid {other_uid} gid {other_gid} on {other}: files on a "
     "shared disk would change hands",
     "dr-ping-member": "the ping node {ping} is an address of {node}: it must be a third machine",
@@ -37,6 +37,7 @@ SENTENCES: dict[str, str] = {
     "fix-place": "edit {place}, then: hbctl check",
     "fix-as-there": "{other} has it: install the same package here, or copy {kind} from there",
     "fix-name": "hostnamectl set-hostname NAME, with a name of the `node` lines of ha.cf; or write this one there",
+    "fix-uname": "hostnamectl set-hostname {node}; or unset HBCORE_NODE",
     "fix-mode": "chmod 600 {place}",
     "fix-guard": "modprobe nf_tables; or write `guard: auto` in hbcore.yaml",
     "fix-realtime": "start hbcored as root, by hbctl install-service",
