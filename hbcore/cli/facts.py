@@ -27,7 +27,7 @@ class Ask(msgspec.Struct, frozen=True):
 class Clock(msgspec.Struct, frozen=True):
     """The wall clock, nanoseconds since 1970."""
 
-    unix_ns: Annotated[int, Meta(ge=0, lt=2**63)]
+    unix_ns: Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class Checked(msgspec.Struct, frozen=True):
