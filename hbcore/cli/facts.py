@@ -93,7 +93,7 @@ class LinkSeen(msgspec.Struct, frozen=True):
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """`resolved`: what this node's own name leads to here. `held`: groups that its hbcored runs here; `daemon`: one
-    answers. `alarms`: sentences of critical alarms of its own that concern its name. `unseen`: codes of what could not
+    answers. `namesake`: its alarm about another machine of its name, or "". `unseen`: codes of what could not
     be looked at.
     """
 
@@ -115,4 +115,5 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     links: Annotated[list[LinkSeen], Meta(max_length=MOST)] = []
     daemon: bool = False
     held: Texts = []
+    namesake: Text = ""
     unseen: Texts = []

@@ -34,6 +34,8 @@ class Finding:
 def alone(here: Facts, other: Facts | None = None) -> Iterator[Finding]:
     """What one node's facts show by themselves. `other`: to tell what is missing on one node only."""
     yield from _checked(here, other)
+    if here.namesake:
+        yield Finding(here.node, Severity.ERROR, "dr-namesake-heard", "fix-namesake", text=here.namesake)
     yield from _name(here)
     yield from _services(here)
     for manager in here.managers:

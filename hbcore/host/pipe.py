@@ -126,13 +126,15 @@ class Keys:
 class Counts:
     """Once a second: datagrams by class, and what is wrong with each link ("" = nothing).
 
-    `own`: ucast lines that name an address of this machine, harmless and no path to anybody.
+    `own`: ucast lines that name an address of this machine, harmless and no path to anybody. `namesake`: MACs of a
+    machine that beats in this node's name, () where none was heard of late.
     """
 
     datagrams: dict[str, int]
     troubles: dict[str, tuple[str, dict[str, str]]]
     own: tuple[str, ...]
     realtime: str
+    namesake: tuple[str, ...] = ()
 
 
 FromPulse = (

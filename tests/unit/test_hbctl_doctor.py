@@ -210,6 +210,7 @@ def test_of_two_that_are_well_nothing_is_said() -> None:
 @pytest.mark.parametrize(
     ("changed", "code", "fix"),
     [
+        ({"namesake": "another live machine"}, "namesake-heard", "hostnamectl set-hostname NAME on one of them"),
         ({"uname": "other"}, "name", "hostnamectl set-hostname node2"),
         ({"resolved": ["127.0.1.1"]}, "loopback", "10.0.0.2 node2"),
         ({"resolved": []}, "unresolved", "10.0.0.2 node2"),
