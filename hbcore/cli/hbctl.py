@@ -18,7 +18,10 @@ from hbcore.cli import grammar
 from hbcore.words import say
 
 DONE, FAILED, USAGE, NO_DAEMON, NOT_PERMITTED = range(5)
-ONLY_HERE = ("restart", "check", "init", "explain", "drill", "receive", "install-compat", "install-service", "firewall")
+ONLY_HERE = (
+    "restart", "check", "init", "explain", "doctor", "facts", "drill", "receive", "install-compat", "install-service",
+    "firewall",
+)  # fmt: skip
 _INTERRUPTED = 130  # as shells say of SIGINT
 
 EXITS = {
@@ -91,6 +94,14 @@ def _run(args: argparse.Namespace) -> int:
                 from hbcore.cli import explain
 
                 return explain.explain(args)
+            case "doctor":
+                from hbcore.cli import doctor
+
+                return doctor.doctor(args)
+            case "facts":
+                from hbcore.cli import doctor
+
+                return doctor.serve()
             case "drill":
                 from hbcore.cli import drill
 

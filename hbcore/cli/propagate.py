@@ -13,24 +13,19 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from hbcore.cli.preflight import examine, failed, render
-from hbcore.cli.receive import MAX_LINE, SECRET, File, Looked, Offer, Seen, Take, Taken
+from hbcore.cli.receive import SECRET, File, Looked, Offer, Seen, Take, Taken
+from hbcore.cli.remote import Conversation
 from hbcore.control.client import ControlError, Target, parse_host
-from hbcore.control.sanitise import MalformedError, clean, decode
-from hbcore.control.wire import Ask, Wire
+from hbcore.control.sanitise import clean
+from hbcore.control.wire import Ask
 from hbcore.formats.load import OPTIONAL, PARTS
 from hbcore.words import say
 
 ALWAYS = ("ha.cf", SECRET)  # as heartbeat's did; haresources stayed out
-ANSWER_S = 30.0
 MOST_LINES = 400  # of a difference; the files have 64 KiB
 DONE, FAILED = 0, 1
-
-T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +74,7 @@ async def _propagate(target: Target, files: Sequence[File], args: argparse.Names
     ask: Ask | None = trust if terminal else None
     wire = wire_for(target, remote("receive"), ask)
     try:
-        link = _Link(wire, str(target))
+        link = Conversation(wire, str(target), "propagate-unlike")
         await link.open()
         seen = await link.call(Offer(list(files)), Seen)
         if seen.error:
@@ -106,38 +101,6 @@ async def _propagate(target: Target, files: Sequence[File], args: argparse.Names
     finally:
         wire.close()
         await wire.closed()
-
-
-class _Link:
-    """One conversation with `hbctl receive` there."""
-
-    def __init__(self, wire: Wire, where: str) -> None:
-        self._wire = wire
-        self._where = where
-
-    async def open(self) -> None:
-        self._reader = await self._wire.open()
-
-    async def call(self, message: Offer | Take, kind: type[T]) -> T:
-        """Raises ControlError: the way is broken, or what answers is not of ours."""
-        import asyncio
-
-        self._wire.write(msgspec.json.encode(message) + b"\n")
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                while (line := await self._reader.readline()) and not line.lstrip().startswith(b"{"):
-                    pass  # what a login script prints
-        except TimeoutError:
-            raise ControlError("no-answer", where=self._where, seconds=ANSWER_S) from None
-        except (OSError, ValueError):
-            line = b""
-        if not line:
-            await asyncio.sleep(0)
-            raise self._wire.complaint() or ControlError("lost", where=self._where)
-        try:
-            return decode(line[: 4 * MAX_LINE], kind)
-        except MalformedError:
-            raise ControlError("propagate-unlike", where=self._where) from None
 
 
 def show(node: str, files: Sequence[File], seen: Seen) -> list[str]:

@@ -234,9 +234,10 @@ class Manager:
         told: list[events.Event] = []
         for message in self._pipe.drain():
             match message:
-                case pipe.Counts(datagrams, troubles, own, realtime, refused):
+                case pipe.Counts(datagrams, troubles, own, realtime, refused, namesake):
                     self._extra.counters, self._extra.troubles, self._extra.own = datagrams, troubles, own
                     self._extra.realtime, self._extra.refused = realtime, refused
+                    self._meet(namesake)
                 case pipe.Keys(keys):
                     self._hello = dataclasses.replace(self._hello, keys=keys)
                     self._extra.key_bits = keys.weakest_bits
@@ -264,6 +265,13 @@ class Manager:
                 self._become_pulse()
             else:  # it left because this daemon said so
                 self._end(self._quit)
+
+    def _meet(self, macs: tuple[str, ...]) -> None:
+        """Another machine beats in this node's name, or does no more: told once each time."""
+        if macs and not self._extra.namesake:
+            args = (("node", self._hello.node), ("macs", ", ".join(macs)))
+            self._journal.write(Note("alarm-namesake", args, "error", "failure", self._hello.node))
+        self._extra.namesake = macs
 
     def _become_pulse(self) -> None:
         """Pulse is dead: this process turns into the next one, which starts a daemon that adopts what runs."""

@@ -49,6 +49,7 @@ class Extra:
     incarnation: int = 0
     alarms: dict[tuple[str, str], float] = field(default_factory=dict)  # (code, about) -> unix seconds it began
     disk_error: str = ""
+    namesake: tuple[str, ...] = ()  # MACs of a machine that beats in this node's name
     lost: list[Kept] = field(default_factory=list)
 
 
@@ -297,6 +298,8 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
         alarm("alarm-unmanaged", peer.name, "critical", node=peer.name)
     if world.config_differs:
         alarm("alarm-config", peer.name, "warning", node=peer.name, where=_differing(world))
+    if extra.namesake:
+        alarm("alarm-namesake", world.me, "critical", node=world.me, macs=", ".join(extra.namesake))
     if extra.disk_error:
         alarm("alarm-disk", world.me, "critical", error=extra.disk_error)
     for kept in extra.lost:

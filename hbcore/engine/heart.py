@@ -30,6 +30,7 @@ class Class(StrEnum):
     ACCEPTED = "accepted"
     REPEAT = "repeat"  # the same beat by another link
     OWN = "own"  # my own multicast copy
+    NAMESAKE = "namesake"  # another machine's, that has my name
     REPLAYED = "replayed"
     UNPROVEN = "unproven"  # does not echo my nonce
 
@@ -131,7 +132,7 @@ class Heart:
         """Judge one well-formed beat; the event for the daemon where it counts."""
         frame = beat.frame
         if frame.node == self._me:
-            return Class.OWN, None
+            return (Class.OWN if self._is_mine(frame) else Class.NAMESAKE), None
         key = (frame.incarnation, frame.generation, frame.nonce)
         if frame.your_nonce != self.nonce:
             self._unproven(key, frame, at_ns)
@@ -158,6 +159,13 @@ class Heart:
             self._left = beat.words.mode is Mode.BYE
         self._told_ns = at_ns
         return (Class.REPEAT if repeat else Class.ACCEPTED), Tell(Heard(link, at_ns, beat, echo_ns, repeat))
+
+    def _is_mine(self, frame: Frame) -> bool:
+        """Of this life of mine, or of one that this start had before. An older start's beats come back in recordings
+        only, which also is to be told."""
+        if frame.incarnation != self._incarnation:
+            return False
+        return frame.nonce == self.nonce or frame.generation < self._generation
 
     def _window(self) -> int:
         """How far another link may lag behind: the beats of two deadtimes."""

@@ -151,7 +151,8 @@ class Counts:
     """Once a second: datagrams by class, and what is wrong with each link ("" = nothing).
 
     `own`: ucast lines that name an address of this machine, harmless and no path to anybody. `refused`: by link, what
-    it lately brought that was no beat (Carriers.refused).
+    it lately brought that was no beat (Carriers.refused). `namesake`: MACs of a machine that beats in this node's name,
+    () where none was heard of late.
     """
 
     datagrams: dict[str, int]
@@ -159,6 +160,7 @@ class Counts:
     own: tuple[str, ...]
     realtime: str
     refused: dict[str, tuple[str, dict[str, str]]]
+    namesake: tuple[str, ...] = ()
 
 
 FromPulse = (

@@ -20,7 +20,7 @@ from pathlib import Path
 from hbcore.engine.config import SECOND, ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Answered, Guarded, Stalled
-from hbcore.engine.heart import Heart
+from hbcore.engine.heart import Class, Heart
 from hbcore.engine.keys import Keyring
 from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Rebuild, Refresh, Renew, Send, Shut, TakeOff, Tell
@@ -40,6 +40,7 @@ READ_AT_ONCE = 200  # datagrams: some ms of work
 STALL_NS = 10_000_000
 BYE_GAP_S = 0.02
 HANG_KILL_NS = 10 * SECOND  # a daemon that showed no life for so long is ended, so that a new one can adopt
+NAMESAKE_NS = 5 * SECOND  # so long it is told after its last beat
 GIVE_UP_LEAVING_NS = 300 * SECOND
 
 
@@ -92,6 +93,7 @@ class Pulse:
         self._pinger = Pingers({group.name: group.members for group in config.ping_groups}, clock, six=six)
         self._child = child or Child(arguments(start))
         self._counts: Counter[str] = Counter()
+        self._namesake: tuple[int, tuple[str, ...]] = (0, ())  # when a machine of my name was last heard, and its MACs
         self._poll = select.poll()
         self._signals, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._pending: set[int] = set()
@@ -257,6 +259,8 @@ class Pulse:
                     continue
                 kind, tell = self._heart.hear(received.link, received.at_ns, beat)
                 self._counts[kind.value] += 1
+                if kind is Class.NAMESAKE:
+                    self._namesake = received.at_ns, tuple(s.mac.hex(":") for s in beat.words.services)
                 if tell is not None:
                     self._tell(tell)
             if self._links.dry:
@@ -345,7 +349,11 @@ class Pulse:
         if self._child.pipe is not None:
             troubles = {name: (h.trouble, dict(h.details)) for name, h in self._links.health.items()}
             own = tuple(name for name, h in self._links.health.items() if h.own)
-            self._child.pipe.send(pipe.Counts(dict(self._counts), troubles, own, self._realtime, self._links.refused))
+            at_ns, macs = self._namesake
+            recent = at_ns > 0 and clock.now_ns() - at_ns < max(NAMESAKE_NS, self._start.config.timing.deadtime_ns)
+            named = (macs or ("?",)) if recent else ()
+            told = pipe.Counts(dict(self._counts), troubles, own, self._realtime, self._links.refused, named)
+            self._child.pipe.send(told)
 
     def _bye(self) -> None:
         """The last words again, in case a copy is lost."""

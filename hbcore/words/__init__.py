@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hbcore.words import agents, cli, config, control, engine, explain, init, lab, links, old, service, sim, tui
+from hbcore.words import agents, cli, config, control, doctor, engine, explain, init, lab, links, old, service, sim, tui
 
-_PARTS = (config, engine, agents, control, cli, init, explain, lab, links, old, service, sim, tui)
+_PARTS = (config, engine, agents, control, cli, init, explain, doctor, lab, links, old, service, sim, tui)
 CATALOGUE: Mapping[str, str] = {code: text for part in _PARTS for code, text in part.SENTENCES.items()}
 
 

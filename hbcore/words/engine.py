@@ -160,6 +160,7 @@ SENTENCES: dict[str, str] = {
     "alarm-one-way": "{node} is heard but does not hear this node",
     "alarm-unmanaged": "the daemon of {node} is gone; what still runs there has no manager",
     "alarm-config": "the files of {node} differ from this node's ({where})",
+    "alarm-namesake": "another live machine (MAC {macs}) has this node's name, {node}: rename one of them",
     "alarm-disk": "the state cannot be written: {error}",
     "alarm-control": "{control} does not answer",
     # -- plans

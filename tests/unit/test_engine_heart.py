@@ -58,10 +58,29 @@ def test_order_copies_and_repeats() -> None:
     assert one.hear("eth0", START, beat(5))[0] is Class.REPLAYED
     assert one.hear("eth1", START, beat(4))[0] is Class.REPLAYED
     assert one.hear("eth0", START, beat(4))[0] is Class.REPLAYED
-    assert one.hear("eth0", START, replace(beat(9), frame=replace(beat(9).frame, node=0)))[0] is Class.OWN
     assert one.hear("eth0", START, beat(100))[0] is Class.ACCEPTED
     assert one.hear("eth1", START, beat(89))[0] is Class.REPLAYED, "another link may lag by two deadtimes, not more"
     assert one.hear("eth1", START, beat(90))[0] is Class.REPEAT
+
+
+@pytest.mark.parametrize(
+    ("incarnation", "generation", "nonce", "kind"),
+    [
+        (10, 1, NONCE, Class.OWN),
+        (10, 0, 3, Class.OWN),  # the pulse before me, of this start
+        (10, 1, 3, Class.NAMESAKE),
+        (10, 2, 3, Class.NAMESAKE),
+        (11, 0, 3, Class.NAMESAKE),
+        (9, 5, 3, Class.NAMESAKE),
+    ],
+)
+def test_another_machine_of_my_name_is_told_from_my_own_copy(
+    incarnation: int, generation: int, nonce: int, kind: Class
+) -> None:
+    one = Heart(me=0, cluster=ID, incarnation=10, generation=1, nonce=NONCE, timing=Timing(), pings=(), now_ns=START)
+    said = Beat(Frame(ID, 0, incarnation, generation, 9, nonce, NONCE), WORDS)
+    assert one.hear("eth0", START, said) == (kind, None)
+    assert one.heard_ns == 0, "it is nobody's life"
 
 
 def test_what_the_daemon_is_told_of_a_beat() -> None:
