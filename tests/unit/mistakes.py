@@ -392,7 +392,7 @@ HARESOURCES = [
     _put("haresources", 1, "node1 192.168.100.100/24 /etc/init.d/httpd", "bare name", "a script by its path"),
     _put("haresources", 1, "node1 192.168.100.100/24 httpd,named", "blanks", "resources with a comma"),
     _put("haresources", 1, 'node1 192.168.100.100/24 "httpd"', "quotes", "a quoted resource"),
-    _put("haresources", 1, "node1 192.168.100.100/24 apache", "httpd", "the service's other name"),
+    _put("haresources", 1, "node1 192.168.100.100/24 bind", "named", "the service's other name"),
     _put("haresources", 1, "node1 192.168.100.100/24 httpds", "httpd", "a misspelt script"),
     _put("haresources", 1, "node1 192.168.100.100/24 frobnicator", "start, stop and status", "a script of nobody"),
     _put("haresources", 1, "node1 192.168.100.100/24\u00a0httpd", "write `node1 192.168.100.100/24 httpd`",
