@@ -92,9 +92,9 @@ class LinkSeen(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """`resolved`: what this node's own name leads to here. `held`: groups that its hbcored runs here; `daemon`: one
-    answers. `namesake`: its alarm about another machine of its name, or "". `unseen`: codes of what could not
-    be looked at.
+    """`resolved`: what this node's own name leads to here. `held`: groups that its hbcored has here, in whatever state;
+    `daemon`: one answers. `namesake`: its alarm about another machine of its name, or "". `unseen`: codes of what could
+    not be looked at.
     """
 
     node: Text

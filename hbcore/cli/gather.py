@@ -57,7 +57,7 @@ def facts(folder: Path, root: Path = ROOT) -> Facts:
         macs=macs(root)[:MOST],
         managers=list(managers(root, set(running.values())))[:MOST],
         daemon=status is not None,
-        held=[g.name for g in status.groups if g.state == "started" and g.node == status.node][:MOST] if status else [],
+        held=[g.name for g in status.groups if g.node == status.node][:MOST] if status else [],
         namesake=next((a.text for a in status.alarms if a.code == "alarm-namesake"), "") if status else "",
         links=[LinkSeen(link.name, link.state, link.reason or "") for link in status.links][:MOST] if status else [],
     )

@@ -132,7 +132,7 @@ class Heart:
         """Judge one well-formed beat; the event for the daemon where it counts."""
         frame = beat.frame
         if frame.node == self._me:
-            return (Class.OWN if self._is_mine(frame) else Class.NAMESAKE), None
+            return (Class.OWN if self._is_mine(beat) else Class.NAMESAKE), None
         key = (frame.incarnation, frame.generation, frame.nonce)
         if frame.your_nonce != self.nonce:
             self._unproven(key, frame, at_ns)
@@ -160,12 +160,10 @@ class Heart:
         self._told_ns = at_ns
         return (Class.REPEAT if repeat else Class.ACCEPTED), Tell(Heard(link, at_ns, beat, echo_ns, repeat))
 
-    def _is_mine(self, frame: Frame) -> bool:
-        """Of this life of mine, or of one that this start had before. An older start's beats come back in recordings
-        only, which also is to be told."""
-        if frame.incarnation != self._incarnation:
-            return False
-        return frame.nonce == self.nonce or frame.generation < self._generation
+    def _is_mine(self, beat: Beat) -> bool:
+        """Of this life of mine, or of an older one: recordings of it name no card but mine."""
+        mine = {service.mac for service in self._words.services} if self._words else set()
+        return beat.frame.nonce == self.nonce or not mine or mine.issuperset(s.mac for s in beat.words.services)
 
     def _window(self) -> int:
         """How far another link may lag behind: the beats of two deadtimes."""

@@ -351,7 +351,7 @@ class Pulse:
             own = tuple(name for name, h in self._links.health.items() if h.own)
             at_ns, macs = self._namesake
             recent = at_ns > 0 and clock.now_ns() - at_ns < max(NAMESAKE_NS, self._start.config.timing.deadtime_ns)
-            named = (macs or ("?",)) if recent else ()
+            named = macs if recent else ()
             told = pipe.Counts(dict(self._counts), troubles, own, self._realtime, self._links.refused, named)
             self._child.pipe.send(told)
 

@@ -79,7 +79,8 @@ def counted(datagrams: Iterable[bytes], config: ClusterConfig, keys: Keyring) ->
         got = decode(data, keys, config.cluster_id, len(nodes))
         for me, node in enumerate(nodes):
             if isinstance(got, Beat):
-                classes[node]["own" if got.frame.node == me else "unproven"] += 1
+                mine = "namesake" if got.words.services else "own"  # no card that is drawn is the node's
+                classes[node][mine if got.frame.node == me else "unproven"] += 1
             else:
                 classes[node][got.value] += 1
     return total, classes

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 
 from hbcore.lab.lab import TEMPLATE
 from tests import programs
-from tests.cluster.asking import HOST, at_home, until
+from tests.cluster.asking import HBCORED, HOST, alarms, at_home, codes, until
 from tests.cluster.harness import Cluster
 from tests.cluster.stalls import ROOT
 
@@ -153,3 +154,28 @@ def test_without_a_way_to_the_other_node_that_is_said(c: Cluster) -> None:
     assert code == 1
     (unseen,) = [one for (_, name), one in found.items() if name == "peer-unseen"]
     assert "192.168.100.99" in unseen["text"] and "ssh" in unseen["fix"]
+
+
+def named(c: Cluster, node: str) -> str:
+    """What it says of a machine of its own name that has told which cards it has."""
+    said = alarms(c, node).get("alarm-namesake", "")
+    return said if ":" in said else ""
+
+
+def test_two_live_machines_of_one_name_both_say_so_with_the_other_ones_card(c: Cluster) -> None:
+    """node2's hbcored is started again, but told that it is node1."""
+    c.run("node2", "nft", "delete", "table", "inet", "wall")
+    shutil.copy(TEMPLATE / "resource.d/httpd", c.folder("node2", "config") / "resource.d")
+    c.kill("node2", "pulse", "TERM")
+    until(lambda: not c.pids("node2", "ours"))
+    name = HOST["node1"]
+    start = f"setsid {shlex.join(HBCORED)} --node {name} </dev/null >>/var/log/hbcored.err 2>&1 &"
+    assert c.run("node2", "sh", "-c", start).code == 0
+    for node, other in (("node1", "node2"), ("node2", "node1")):
+        mac = c.run(other, "cat", "/sys/class/net/eth0/address").out.strip()
+        said = until(partial(named, c, node), 20)
+        assert mac in said
+        code, found = doctor(c, node)
+        heard = [one for (_, code), one in found.items() if code == "namesake-heard"]
+        assert code == 1 and mac in heard[0]["text"] and "hostnamectl" in heard[0]["fix"]
+        assert "alarm-namesake" in codes(c, node)

@@ -3,7 +3,7 @@
 cluster light
 links eth0
 10.0 noise slow ms 320 for 30
-14.0 renew-pause node1 ms 90
+14.0 renew-pause node1 ms 350
 20.0 card node2 eth0 silent for 1
 ends 60
 ---

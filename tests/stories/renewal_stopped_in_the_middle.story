@@ -1,9 +1,10 @@
-# The owner's heartbeat process is stopped between the ticket and the swap for longer than W: the kernel refuses, however
-# much of the lease is left; the next two-way heartbeat opens the address again.
+# The owner's heartbeat process is stopped between the ticket and the swap for longer than its lease: the kernel refuses,
+# and the next two-way heartbeat opens the address again. Stopped for longer than W alone, it is refused, too, but the gate
+# still stands, and a second try prolongs it.
 cluster light
 links eth0
-10.0 renew-pause node1 ms 80
-20.0 renew-pause node1 ms 40
+10.0 renew-pause node1 ms 350
+20.0 renew-pause node1 ms 80
 ends 30
 ---
     0.251  node2  node1 is heard, and hears us

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Stand, Words
+from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Service, Stand, Words
 from hbcore.engine.config import MS, SECOND, Timing
 from hbcore.engine.effects import Held, Hold, Prove, Say
 from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Listened, Stalled
@@ -58,29 +58,35 @@ def test_order_copies_and_repeats() -> None:
     assert one.hear("eth0", START, beat(5))[0] is Class.REPLAYED
     assert one.hear("eth1", START, beat(4))[0] is Class.REPLAYED
     assert one.hear("eth0", START, beat(4))[0] is Class.REPLAYED
+    assert one.hear("eth0", START, replace(beat(9), frame=replace(beat(9).frame, node=0)))[0] is Class.OWN
     assert one.hear("eth0", START, beat(100))[0] is Class.ACCEPTED
     assert one.hear("eth1", START, beat(89))[0] is Class.REPLAYED, "another link may lag by two deadtimes, not more"
     assert one.hear("eth1", START, beat(90))[0] is Class.REPEAT
 
 
+MINE, THEIRS = Service(b"\2\0\0\0\0\1", "10.0.0.1"), Service(b"\2\0\0\0\0\2", "10.0.0.2")
+
+
 @pytest.mark.parametrize(
-    ("incarnation", "generation", "nonce", "kind"),
+    ("known", "nonce", "said", "kind"),
     [
-        (10, 1, NONCE, Class.OWN),
-        (10, 0, 3, Class.OWN),  # the pulse before me, of this start
-        (10, 1, 3, Class.NAMESAKE),
-        (10, 2, 3, Class.NAMESAKE),
-        (11, 0, 3, Class.NAMESAKE),
-        (9, 5, 3, Class.NAMESAKE),
+        ((MINE,), 3, (THEIRS,), Class.NAMESAKE),
+        ((MINE,), 3, (MINE, THEIRS), Class.NAMESAKE),
+        ((MINE,), 3, (MINE,), Class.OWN),  # a recording of an older life of mine
+        ((MINE,), 3, (), Class.OWN),  # it has not said yet
+        ((MINE,), NONCE, (THEIRS,), Class.OWN),  # a card that I had a moment ago
+        ((), 3, (THEIRS,), Class.OWN),  # I do not know my own yet
     ],
 )
-def test_another_machine_of_my_name_is_told_from_my_own_copy(
-    incarnation: int, generation: int, nonce: int, kind: Class
+def test_another_machine_of_my_name_is_told_from_me_by_its_card(
+    known: tuple[Service, ...], nonce: int, said: tuple[Service, ...], kind: Class
 ) -> None:
-    one = Heart(me=0, cluster=ID, incarnation=10, generation=1, nonce=NONCE, timing=Timing(), pings=(), now_ns=START)
-    said = Beat(Frame(ID, 0, incarnation, generation, 9, nonce, NONCE), WORDS)
-    assert one.hear("eth0", START, said) == (kind, None)
-    assert one.heard_ns == 0, "it is nobody's life"
+    for incarnation in (9, 10, 11):
+        one = heart()
+        one.obey(START, Say(replace(WORDS, services=known)))
+        other = Beat(Frame(ID, 0, incarnation, 0, 9, nonce, NONCE), replace(WORDS, services=said))
+        assert one.hear("eth0", START, other) == (kind, None)
+        assert one.heard_ns == 0, "it is nobody's life"
 
 
 def test_what_the_daemon_is_told_of_a_beat() -> None:

@@ -74,7 +74,7 @@ def test_strangers_do_not_come_between_two_nodes(incarnation: int) -> None:
         for to in (0, 1):
             beat = stranger(rng, incarnation)
             kind, tell = pair.hearts[to].hear("eth0", pair.now_ns, beat)
-            assert kind is (Class.NAMESAKE if beat.frame.node == to else Class.UNPROVEN) and tell is None
+            assert kind is (Class.OWN if beat.frame.node == to else Class.UNPROVEN) and tell is None
         pair.run(STEP_NS)
     assert pair.gap_ns <= 2 * TIMING.keepalive_ns + 2 * STEP_NS, "at worst every other beat goes to the stranger"
     pair.run(2 * TIMING.deadtime_ns)
