@@ -11,10 +11,11 @@ ends 30
     0.251  node1  node2 is heard, and hears us
     0.256  *      node1 serves light0
     0.277  node1  light0 is started
-   10.000  *      node1's heartbeat process stops for 80 ms in the middle of a renewal
-   10.080  node1  light0: this node's heartbeat process did not run in time, so the kernel shut its addresses; they are taken off
-   10.081  *      node1 serves light0 no more
-   10.100  node1  light0: the other node neither holds nor claims it: opened again
-   10.102  node1  light0 is started
-   10.103  *      node1 serves light0
-   20.000  *      node1's heartbeat process stops for 40 ms in the middle of a renewal
+   10.000  *      node1's heartbeat process stops for 350 ms in the middle of a renewal
+   10.201  *      node1 serves light0 no more
+   10.350  node1  light0: this node's heartbeat process did not run in time, so the kernel shut its addresses; they are taken off
+   10.350  node1  this node did not run for 250 ms; silence in that time counts for nothing
+   10.400  node1  light0: the other node neither holds nor claims it: opened again
+   10.402  node1  light0 is started
+   10.403  *      node1 serves light0
+   20.000  *      node1's heartbeat process stops for 80 ms in the middle of a renewal
