@@ -213,3 +213,11 @@ def test_clear_forgets_failures(spent: bool) -> None:
     lone.engine.world.book.put("clear", "web", "cleared", now_s=0)
     lone.run(100, lone.beat(epoch=5))
     assert member(lone).failures == 0 and member(lone).failed_ns == () and not lone.group.failed
+
+
+def test_a_start_that_hung_is_not_one_that_worked() -> None:
+    lone = Lone()
+    lone.start = Outcome.UNKNOWN
+    lone.run(200, lone.beat(Stand.RELEASED, 4))
+    lone.run(1000, lone.beat(epoch=4))
+    assert "start-failed" in lone.codes and "group-started" not in lone.codes and lone.ran("stop")
