@@ -82,7 +82,7 @@ def test_a_run_is_a_function_of_its_seed() -> None:
 
 def test_a_fault_taken_out_changes_nothing_before_it() -> None:
     """Shrinking depends on it: what else is drawn while a run goes on is drawn from streams of its own."""
-    whole = plan(3)
+    whole = plan(8)
     last = max(whole.faults, key=lambda fault: fault.at_ns)
     without = replace(whole, faults=tuple(fault for fault in whole.faults if fault is not last))
     worlds: list[World] = []
