@@ -32,6 +32,7 @@ Finding = tuple[Outcome, str, Mapping[str, str]]  # outcome, code for `words`, i
 Say = Callable[..., str]
 
 _ADDRESS = "address"
+_IN_WORDS = (Kind.HEARTBEAT, Kind.LSB)  # answer in words, or by codes that many init scripts get wrong
 _NOT_BEGUN = ("resource-late", "resource-hangs")
 _CERTAIN_OR_NOT = {Outcome.OK: "script-done", Outcome.RUNNING: "script-running", Outcome.STOPPED: "script-stopped"}
 
@@ -104,7 +105,7 @@ class Runner:
         """
         if operation not in ("start", "stop", "status"):
             raise ValueError(operation)
-        asked, result = self._now_ns(), None
+        asked, result, sure = self._now_ns(), None, True
         if operation != "status" and (overtaken := self._asking.get(_service(resource))):
             overtaken.kill()
         async with self._turn.setdefault(resource.name, asyncio.Lock()):
@@ -113,7 +114,9 @@ class Runner:
             elif resource.agent == _ADDRESS:
                 finding = await self._address(resource, operation, timeout_ns, not_after_ns, valid_s)
             else:
-                finding, result = await self._agent(resource, operation, timeout_ns)
+                agent = find(resource, self._places)
+                sure = isinstance(agent, Agent) and agent.kind not in _IN_WORDS
+                finding, result = await self._agent(agent, resource, operation, timeout_ns)
         outcome, code, args = finding
         said, took_ns = self._say(code, **args), self._now_ns() - asked
         if code not in _NOT_BEGUN:
@@ -122,14 +125,7 @@ class Runner:
             self.outputs.put(
                 Output(group, resource.name, operation, outcome, exit_code, said, time.time(), took_ns, raw)
             )
-        return Done(op_id, outcome, said, took_ns, self._sure(resource))
-
-    def _sure(self, resource: Resource) -> bool:
-        """Heartbeat's scripts answer in words, init scripts by codes that many get wrong."""
-        if resource.address is not None:
-            return True
-        agent = find(resource, self._places)
-        return isinstance(agent, Agent) and agent.kind not in (Kind.HEARTBEAT, Kind.LSB)
+        return Done(op_id, outcome, said, took_ns, sure)
 
     def end_orphans(self) -> int:
         """End what a former daemon left running. To be called before anything is asked; how many there were."""
@@ -164,12 +160,13 @@ class Runner:
         except OSError as error:  # no netlink socket to ask with
             return Outcome.UNKNOWN, "address-unknown", {"ip": wanted.ip, "why": os.strerror(error.errno or 0)}
 
-    async def _agent(self, resource: Resource, operation: str, timeout_ns: int) -> tuple[Finding, Result | None]:
+    async def _agent(
+        self, agent: Agent | Missing, resource: Resource, operation: str, timeout_ns: int
+    ) -> tuple[Finding, Result | None]:
         unsure = Outcome.FAILED if operation == "start" else Outcome.UNKNOWN
         if hangs := self._hanging(_service(resource)):
             args = {"resource": resource.name, "operation": operation, "former": hangs[0], "pids": hangs[1]}
             return (unsure, "resource-hangs", args), None
-        agent = find(resource, self._places)
         if isinstance(agent, Missing):
             return (unsure, "resource-without-script", {"kind": resource.kind, "path": agent.path or "-"}), None
         if agent.kind is Kind.SYSTEMD:

@@ -162,8 +162,10 @@ class Heart:
 
     def _is_mine(self, beat: Beat) -> bool:
         """Of this life of mine, or of an older one: recordings of it name no card but mine."""
+        if beat.frame.nonce == self.nonce:
+            return True
         mine = {service.mac for service in self._words.services} if self._words else set()
-        return beat.frame.nonce == self.nonce or not mine or mine.issuperset(s.mac for s in beat.words.services)
+        return not mine or mine.issuperset(s.mac for s in beat.words.services)
 
     def _window(self) -> int:
         """How far another link may lag behind: the beats of two deadtimes."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import selectors
 import shlex
 import signal
@@ -27,6 +28,7 @@ from typing import Self
 
 from hbcore.host import frames
 from hbcore.lab.owners import Sighting, verdict
+from tests.cluster.asking import until
 from tests.cluster.stalls import ROOT
 
 NET = "192.168.100"
@@ -253,6 +255,20 @@ class Machines:
                 os.killpg(guest.pid, signal.SIGKILL)
                 guest.poll()  # the others are reaped by whoever reaps orphans
                 time.sleep(0.02)
+
+    def codes(self, name: str) -> list[str]:
+        """Of all events that hbcored wrote to its log in /run/host."""
+        log = self.folder(name) / "ha-log"
+        return re.findall(r"hbcored\[\d+\]: \w+: ([\w-]+):", log.read_text()) if log.exists() else []
+
+    def served(self, by: str, seconds: float) -> None:
+        """Returns when this one alone has answered for half a second. AssertionError."""
+
+        def now() -> bool:
+            recent = [s for s in self.wire.sightings if s.t > time.monotonic() - 0.5 and s.round]
+            return len(recent) >= 5 and {self.macs[s.mac] for s in recent} == {by}
+
+        until(now, seconds)
 
     def owners(self, since: float) -> dict[str, object]:
         """As the lab's verdict: who answered the observer, and whether two did at once."""

@@ -7,7 +7,6 @@ who answers for the address on the wire. Must not know the engine.
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -49,29 +48,14 @@ def two(tmp_path: Path) -> Iterator[Machines]:
         yield machines
 
 
-def codes(m: Machines, name: str) -> list[str]:
-    log = m.folder(name) / "ha-log"
-    return re.findall(r"hbcored\[\d+\]: \w+: ([\w-]+):", log.read_text()) if log.exists() else []
-
-
-def served(m: Machines, by: str, seconds: float) -> None:
-    """Returns when this one alone has answered for half a second."""
-
-    def now() -> bool:
-        recent = [s for s in m.wire.sightings if s.t > time.monotonic() - 0.5 and s.round]
-        return len(recent) >= 5 and {m.macs[s.mac] for s in recent} == {by}
-
-    until(now, seconds)
-
-
 @pytest.mark.needs("linux.uml", "cc")
 def test_a_clock_that_jumps_moves_nothing(two: Machines) -> None:
     begun = time.monotonic()
     for name in ("one", "two"):
         two.run(name, START)
-    served(two, "one", 40)
-    until(lambda: all("peer-two-way" in codes(two, name) for name in ("one", "two")))
-    seen = {name: len(codes(two, name)) for name in ("one", "two")}
+    two.served("one", 40)
+    until(lambda: all("peer-two-way" in two.codes(name) for name in ("one", "two")))
+    seen = {name: len(two.codes(name)) for name in ("one", "two")}
     calm = time.monotonic()
     for name in ("one", "two"):
         for jump in JUMPS:
@@ -80,18 +64,18 @@ def test_a_clock_that_jumps_moves_nothing(two: Machines) -> None:
             assert abs(after - before) > 1, "it is the guest's own"
             time.sleep(STAYS_S)
     for name in ("one", "two"):
-        assert not BAD & set(codes(two, name)[seen[name] :]), codes(two, name)
+        assert not BAD & set(two.codes(name)[seen[name] :]), two.codes(name)
     silence = two.longest_silence(calm)
     print(f"longest silence while it jumped: {silence * 1000:.0f} ms")
     assert silence < 2.5, "shorter than a takeover"
 
     two.run("one", "date -s '-3 days'; kill $(cat /run/host/pid)")  # and starts in its own past
-    served(two, "two", 30)
+    two.served("two", 30)
     two.run("one", START)
-    served(two, "one", 60)
+    two.served("one", 60)
     two.run("two", "date -s '+4 days'")
     two.power_off("one")
-    served(two, "two", 30)
+    two.served("two", 30)
     judged = two.owners(begun)
     assert not judged["two_owners"], judged["conflicts"]
     assert "Traceback" not in "".join((two.folder(name) / "hbcored.err").read_text() for name in ("one", "two"))
