@@ -8,6 +8,7 @@ know what runs in them.
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import re
@@ -214,7 +215,7 @@ class Machines:
         init = folder / "init"
         init.write_text(self._init)
         init.chmod(0o755)
-        fd = os.dup2(self._pairs[number][1].fileno(), FIRST_FD + number, inheritable=True)
+        fd = fcntl.fcntl(self._pairs[number][1], fcntl.F_DUPFD, FIRST_FD)  # dup2 would close what has that number
         mac = next(mac for mac, owner in self.macs.items() if owner == name)
         argv = ["linux.uml", f"mem={MEMORY}", f"umid=hbtui-{os.getpid()}-{name}", f"init={init}", "ro"]
         argv += ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "con=null", "ssl=null", "panic=-1", "noreboot"]
