@@ -29,6 +29,7 @@ ROOT = Path("/")
 ASK_S = 3.0  # for getent, nft and the daemon each
 MOST_PIDS = 20_000
 MOST_BYTES = 4 << 20
+NAMESAKE = ("alarm-namesake", "alarm-refused")
 MANAGERS = ("heartbeat", "corosync", "pacemakerd", "pacemaker", "keepalived", "ucarp", "vrrpd", "cman", "rgmanager")
 # Users that services run as beside those of the services' own names: Debian's, Red Hat's, SUSE's.
 USERS = {
@@ -58,7 +59,7 @@ def facts(folder: Path, root: Path = ROOT) -> Facts:
         managers=list(managers(root, set(running.values())))[:MOST],
         daemon=status is not None,
         held=[g.name for g in status.groups if g.node == status.node][:MOST] if status else [],
-        namesake=next((a.text for a in status.alarms if a.code == "alarm-namesake"), "") if status else "",
+        namesake=next((a.text for a in status.alarms if a.code in NAMESAKE), "") if status else "",
         links=[LinkSeen(link.name, link.state, link.reason or "") for link in status.links][:MOST] if status else [],
     )
     if config is None:

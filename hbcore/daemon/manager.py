@@ -252,7 +252,7 @@ class Manager:
                     told.append(message)
                 case (
                     events.Heard() | events.Answered() | events.Lapsed() | events.Stalled() | events.Abandoned()
-                    | events.Listened()
+                    | events.Listened() | events.Namesake()
                 ):  # fmt: skip
                     told.append(message)
                 case _:
@@ -270,12 +270,17 @@ class Manager:
         """Another machine beats in this node's name, or does no more: told once each time."""
         if macs and not self._extra.namesake:
             args = (("node", self._hello.node), ("macs", ", ".join(macs)))
-            self._journal.write(Note("alarm-namesake", args, "error", "failure", self._hello.node))
+            code = "alarm-refused" if self._engine.world.refused else "alarm-namesake"
+            self._journal.write(Note(code, args, "error", "failure", self._hello.node))
         self._extra.namesake = macs
 
     def _become_pulse(self) -> None:
-        """Pulse is dead: this process turns into the next one, which starts a daemon that adopts what runs."""
+        """Pulse is dead: this process turns into the next one, which starts a daemon that adopts what runs. One that
+        refused to take part only ends: the next one has to listen for its name again."""
         self._journal.write(Note("pulse-died", (), "error", "failure", self._hello.node))
+        if self._engine.world.refused:
+            self._end(1)
+            return
         self._disk.shutdown(wait=True)
         os.environ["HBCORE_RESUME"] = str(pipe.leave_behind(self._hello))
         os.execv(sys.executable, [sys.executable, *self._restart])

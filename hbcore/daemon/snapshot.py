@@ -103,7 +103,7 @@ def _node(world: World, name: str, extra: Extra, now_ns: int) -> dict[str, objec
         shown = "joining" if state is Peer.NEVER else "offline"
     elif mode is Mode.UNMANAGED:
         shown = "unclean"
-    elif mode is Mode.JOINING:
+    elif mode in (Mode.JOINING, Mode.REFUSED):
         shown = "joining"
     else:
         shown = "standby" if world.standby(name, now_ns) or mode is Mode.STANDBY else "online"
@@ -299,7 +299,8 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
     if world.config_differs:
         alarm("alarm-config", peer.name, "warning", node=peer.name, where=_differing(world))
     if extra.namesake:
-        alarm("alarm-namesake", world.me, "critical", node=world.me, macs=", ".join(extra.namesake))
+        code = "alarm-refused" if world.refused else "alarm-namesake"
+        alarm(code, world.me, "critical", node=world.me, macs=", ".join(extra.namesake))
     if extra.disk_error:
         alarm("alarm-disk", world.me, "critical", error=extra.disk_error)
     for kept in extra.lost:

@@ -58,6 +58,7 @@ class Mode(IntEnum):
     LEAVING = 3  # releasing everything, BYE follows
     BYE = 4  # clean leave: all stopped and released
     UNMANAGED = 5  # my daemon is gone; a heavy group goes on without a manager
+    REFUSED = 6  # another machine has my name: I take no part, and say only which cards I have
 
 
 @dataclass(frozen=True, slots=True)

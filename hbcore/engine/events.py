@@ -188,6 +188,14 @@ class AddressGone:
 
 
 @dataclass(frozen=True, slots=True)
+class Namesake:
+    """Another live machine has this node's name. `refused`: this one came later, and takes no part from now on."""
+
+    at_ns: int
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Carrier:
     device: str
     up: bool
@@ -217,6 +225,6 @@ class Tick:
 
 Sensed = (
     Wall | Facts | Heard | Answered | Probed | Seen | Done | Stalled | Lapsed | AddressGone | Carrier | Abandoned
-    | Guarded | Listened | Leave | Tick
+    | Guarded | Listened | Namesake | Leave | Tick
 )  # fmt: skip
 Event = Sensed | Persisted | Asked

@@ -1,8 +1,9 @@
 """Pulse's pure core: which beats count, what the next beat says of freshness, and how long each lease lasts.
 
-Owns order, echo, nonce and replay of beats (safety.md 3), and for how long a silent daemon is vouched for (7); the
-leases themselves are leases.py's. Invariant: it beats if and only if it vouches and renews; a beat that does not echo
-my nonce, or was seen before, changes nothing but which nonce I echo. Must not know sockets, files, clocks, the table.
+Owns order, echo, nonce and replay of beats (safety.md 3), for how long a silent daemon is vouched for (7), and when a
+machine may not speak because another one has its name; the leases themselves are leases.py's. Invariant: it beats if
+and only if it vouches and renews; a beat that does not echo my nonce, or was seen before, changes nothing but which
+nonce I echo. Must not know sockets, files, clocks, the table.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hbcore.engine.beat import Beat, Frame, Mode, Stand, Words
-from hbcore.engine.config import Timing
+from hbcore.engine.config import SECOND, Timing
 from hbcore.engine.effects import Hold, Prove, Say
-from hbcore.engine.events import Abandoned, Answered, Heard, Listened, Stalled
+from hbcore.engine.events import Abandoned, Answered, Heard, Listened, Namesake, Stalled
 from hbcore.engine.lease import GONE_NS, HUNG_NS, lease_of
 from hbcore.engine.leases import Answer, Leases, Renewed
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeOff, Tell
@@ -22,6 +23,9 @@ from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeO
 SENT_KEPT = 1024  # own beats whose send time is remembered
 LIVES_KEPT = 64  # lives of the peer remembered for this boot
 LAST_WORDS = 3  # how often the release of a dead daemon's groups is sent
+LISTEN_BEATS = 2  # so long a machine that booted listens for its own name before it speaks
+REFUSAL_NS = 2 * SECOND  # so often one that refuses says so
+LONG_AGO = 1
 
 
 class Class(StrEnum):
@@ -66,13 +70,16 @@ class Legacy:
     left: bool
     released: dict[str, int]
     leases: dict[str, Renewed]
+    speaks_ns: int
+    refused: bool
 
 
 class Heart:
     """`me`: my index in the sorted node names. `nonce`: drawn by the caller, not 0. `pings`: asked once a keepalive.
 
     `resumed`: another pulse died and left groups behind; they are held on by what can be proved at once, without grace.
-    `guard`: why the kernel gives no guard, "" where it does.
+    `guard`: why the kernel gives no guard, "" where it does. `refused`: a machine that has my name was there before me;
+    for good. `namesake`: when one was last heard, and its MACs.
     """
 
     def __init__(
@@ -84,6 +91,8 @@ class Heart:
         self.heard_ns = 0
         self.leases = Leases(self.lease, grace_ns=0 if resumed else self.lease.lease_ns, guard=guard)
         self.released: dict[str, int] = {}
+        self.refused = False
+        self.namesake: tuple[int, tuple[bytes, ...]] = (0, ())
         self._me, self._cluster = me, cluster
         self._incarnation, self._generation = incarnation, generation
         self._timing = timing
@@ -97,6 +106,7 @@ class Heart:
         self._candidate: tuple[Key, Life] | None = None
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._seq = 0
+        self._speaks_ns = LONG_AGO if resumed else 0  # from when on it may; 0: the daemon's first words are to come
         self._next_beat_ns = now_ns
         self._expected_ns = 0
         self._alive_ns = 0
@@ -112,7 +122,7 @@ class Heart:
         return Legacy(
             self._incarnation, self._generation, self.nonce, self._seq, dict(self._sent), self._words,
             tuple(self._lives.items()), self._current, self.heard_ns, self._echo_ns, dict(self._asked), self._left,
-            dict(self.released), dict(self.leases.by_group),
+            dict(self.released), dict(self.leases.by_group), self._speaks_ns, self.refused,
         )  # fmt: skip
 
     def inherit(self, legacy: Legacy, now_ns: int) -> None:
@@ -122,6 +132,7 @@ class Heart:
         self._sent, self._lives = OrderedDict(legacy.sent), OrderedDict(legacy.lives)
         self.heard_ns, self._echo_ns, self._left = legacy.heard_ns, legacy.echo_ns, legacy.left
         self._asked, self.released = dict(legacy.asked), dict(legacy.released)
+        self._speaks_ns, self.refused = legacy.speaks_ns, legacy.refused
         self._gone_ns = now_ns
         self._vouched = self.vouches(now_ns)
         self.leases.inherit(legacy.leases)
@@ -132,7 +143,7 @@ class Heart:
         """Judge one well-formed beat; the event for the daemon where it counts."""
         frame = beat.frame
         if frame.node == self._me:
-            return (Class.OWN if self._is_mine(beat) else Class.NAMESAKE), None
+            return (Class.OWN, None) if self._is_mine(beat) else (Class.NAMESAKE, self._meet(at_ns, beat))
         key = (frame.incarnation, frame.generation, frame.nonce)
         if frame.your_nonce != self.nonce:
             self._unproven(key, frame, at_ns)
@@ -166,6 +177,17 @@ class Heart:
             return True
         mine = {service.mac for service in self._words.services} if self._words else set()
         return not mine or mine.issuperset(s.mac for s in beat.words.services)
+
+    def _meet(self, at_ns: int, beat: Beat) -> Tell | None:
+        """Two machines of one name. One that has not spoken yet, or only just and holds nothing, is the newcomer: it
+        refuses, for good. One that takes part goes on, and nothing new is begun while it hears the other take part.
+        """
+        self.namesake = at_ns, tuple(service.mac for service in beat.words.services)
+        if beat.words.mode is Mode.REFUSED:
+            return None
+        new = at_ns < self._speaks_ns + self._timing.deadtime_ns and not self.leases.by_group
+        self.refused = self.refused or new or not self._may_speak(at_ns)
+        return Tell(Namesake(at_ns, self.refused))
 
     def _window(self) -> int:
         """How far another link may lag behind: the beats of two deadtimes."""
@@ -212,6 +234,7 @@ class Heart:
         self._alive_ns = now_ns
         match message:
             case Say(words, urgent):
+                self._listen(now_ns, words)
                 self._words, self._last_words = words, 0
                 self.released.clear()
                 return self._beat(now_ns) if urgent and self.vouches(now_ns) else []
@@ -250,13 +273,13 @@ class Heart:
             out += self._abandon()
         self._vouched = vouches
         out += self.leases.mend(now_ns)
-        if vouches:
+        if vouches and not self.refused:
             out += self._renew(now_ns)
         if now_ns >= self._next_beat_ns:
             if vouches or self._last_words:
                 out += self._beat(now_ns)
                 self._last_words = max(0, self._last_words - 1)
-            self._next_beat_ns = self._following(self._next_beat_ns, now_ns)
+            self._next_beat_ns = now_ns + REFUSAL_NS if self.refused else self._following(self._next_beat_ns, now_ns)
             if now_ns - self._told_ns >= self._timing.keepalive_ns:
                 out.append(Tell(Listened(now_ns)))
         for name, due_ns in self._pings.items():
@@ -295,19 +318,33 @@ class Heart:
         self.leases.drop()
         return [TakeOff(tuple(light.values())), Tell(Abandoned(tuple(self.released.items())))]
 
+    def _listen(self, now_ns: int, words: Words) -> None:
+        """From its first words on, and again once it knows its own cards."""
+        if not self._may_speak(now_ns) and (self._words is None or words.services != self._words.services):
+            self._speaks_ns = self._next_beat_ns = now_ns + LISTEN_BEATS * self._timing.keepalive_ns
+
+    def _may_speak(self, now_ns: int) -> bool:
+        return 0 < self._speaks_ns <= now_ns
+
     def _beat(self, now_ns: int) -> list[PulseEffect]:
+        """One that refuses echoes nobody, so that it proves nothing to anybody."""
         assert self._words is not None
+        if not self.refused and not self._may_speak(now_ns):
+            return []
         self._seq += 1
         self._sent[self._seq] = now_ns
         while len(self._sent) > SENT_KEPT:
             self._sent.popitem(last=False)
-        life = self._echoed()
+        life = None if self.refused else self._echoed()
         frame = Frame(self._cluster, self._me, self._incarnation, self._generation, self._seq, self.nonce)
         if life is not None:
             age_us = min(2**32 - 1, max(0, now_ns - life.heard_ns) // 1000)
             frame = replace(frame, your_nonce=life.nonce, echo_seq=life.seq, echo_age_us=age_us)
         age_ms = min(65535, max(0, now_ns - self._alive_ns) // 1_000_000)
-        return [Send(Beat(frame, replace(self._words, engine_age_ms=age_ms)))]
+        words = replace(self._words, engine_age_ms=age_ms)
+        if self.refused:
+            words = replace(words, mode=Mode.REFUSED, groups=(), rules=())
+        return [Send(Beat(frame, words))]
 
     def _echoed(self) -> Life | None:
         """Whose nonce the next beat echoes: the present life's; every other time that of one which wants to prove

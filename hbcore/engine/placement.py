@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hbcore.engine.group import UNSEEN, Group
-from hbcore.engine.world import FAILBACKS_LIMIT, FAILBACKS_WINDOW_S, World
+from hbcore.engine.world import FAILBACKS_LIMIT, FAILBACKS_WINDOW_S, NAMESAKE, World
+
+_BEGINS = (UNSEEN, NAMESAKE)  # these keep from a start alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Placement:
 
 def place(world: World, group: Group, now_ns: int) -> Placement:
     """Where this holder's group should be now."""
-    here = world.cannot_here(group, now_ns, but=() if group.stopped else (UNSEEN,))  # new here says nothing against it
+    here = world.cannot_here(group, now_ns, but=() if group.stopped else _BEGINS)
     if here == "stopped-by-operator":
         return Placement(None, here)
     peer, there = world.peer.name, world.cannot_peer(group, now_ns)

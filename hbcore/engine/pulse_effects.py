@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hbcore.engine.beat import Beat
-from hbcore.engine.events import Abandoned, Answered, Guarded, Heard, Lapsed, Listened, Stalled
+from hbcore.engine.events import Abandoned, Answered, Guarded, Heard, Lapsed, Listened, Namesake, Stalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class AskPing:
 class Tell:
     """An event for the daemon."""
 
-    event: Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened
+    event: Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Namesake
 
 
 @dataclass(frozen=True, slots=True)

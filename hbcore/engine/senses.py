@@ -23,6 +23,7 @@ from hbcore.engine.events import (
     Lapsed,
     Leave,
     Listened,
+    Namesake,
     Probed,
     Seen,
     Sensed,
@@ -60,6 +61,9 @@ def take(world: World, event: Sensed, now_ns: int) -> list[Effect]:
                 tokens.lapse(world, held, at_ns, now_ns, refused=refused)
         case Guarded(trouble):
             _guarded(world, trouble)
+        case Namesake(at_ns, refused):
+            world.namesake_ns = max(world.namesake_ns, at_ns)
+            world.refused = world.refused or refused
         case AddressGone(ip, _):
             for group in world.groups.values():
                 running = group.phase is Phase.RUNNING  # one that is shut was taken off by pulse

@@ -23,6 +23,7 @@ PERSIST_WAIT_NS = 200 * MS  # safety.md 8: a classic takeover does not wait long
 FAILBACKS_LIMIT = 3
 FAILBACKS_WINDOW_S = 600
 NEIGHBOUR_FRESH_NS = 400 * MS  # four rounds
+NAMESAKE = "namesake"  # code: another machine has this node's name
 
 
 @dataclass(slots=True)
@@ -31,7 +32,8 @@ class World:
 
     `guard`: why the kernel does not guard the addresses here, "" where it does (events.Guarded). `listened_ns`: up to
     when pulse is known to have listened (0 = it never said). `answered`: what pulse knew of controls' answers when this
-    daemon came (Heart.asked_ns).
+    daemon came (Heart.asked_ns). `namesake_ns`: when another machine of this node's name last took part; `refused`:
+    that one was there before this one (events.Namesake).
     """
 
     me: str
@@ -50,6 +52,8 @@ class World:
     config_differs: bool = False
     guard: str = "unknown"
     listened_ns: int = 0
+    namesake_ns: int = 0
+    refused: bool = False
     answered: dict[str, int] = field(default_factory=dict)
     announce: set[str] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
@@ -71,6 +75,8 @@ class World:
         return tuple(s.mac for s in self.services)
 
     def mode(self, now_ns: int) -> Mode:
+        if self.refused:
+            return Mode.REFUSED
         if self.left:
             return Mode.BYE
         if self.leaving:
@@ -121,6 +127,8 @@ class World:
         return next((code for code in self._obstacles_there(group, now_ns) if code not in but), "")
 
     def _obstacles_here(self, group: Group, now_ns: int) -> Iterator[str]:
+        if self.refused or (self.namesake_ns and now_ns - self.namesake_ns <= self.lease.deadtime_ns):
+            yield NAMESAKE
         if self.leaving:
             yield "leaving"
         if not self.wanted(group.name, now_ns):

@@ -17,7 +17,7 @@ import msgspec
 
 from hbcore.engine.config import ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
-from hbcore.engine.events import Abandoned, Answered, Guarded, Heard, Lapsed, Listened, Stalled
+from hbcore.engine.events import Abandoned, Answered, Guarded, Heard, Lapsed, Listened, Namesake, Stalled
 from hbcore.engine.heart import Legacy
 from hbcore.engine.keys import Keyring
 
@@ -152,7 +152,7 @@ class Counts:
 
     `own`: ucast lines that name an address of this machine, harmless and no path to anybody. `refused`: by link, what
     it lately brought that was no beat (Carriers.refused). `namesake`: MACs of a machine that beats in this node's name,
-    () where none was heard of late.
+    () where none was heard of late; where this one refuses, of the one for which it does.
     """
 
     datagrams: dict[str, int]
@@ -164,7 +164,8 @@ class Counts:
 
 
 FromPulse = (
-    Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Asked | Told | Keys | Counts
+    Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Namesake | Asked | Told | Keys
+    | Counts
 )  # fmt: skip
 FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Quit
 Message = FromPulse | FromDaemon | Heir | Inheritance
@@ -172,8 +173,8 @@ Message = FromPulse | FromDaemon | Heir | Inheritance
 _TYPES: dict[str, Any] = {
     t.__name__: t
     for t in (
-        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Guarded, Listened, Asked, Told, Keys, Counts, Ready, Say,
-        Hold, Prove, Places, Lifted, Watch, Quit, Heir, Inheritance,
+        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Guarded, Listened, Namesake, Asked, Told, Keys, Counts,
+        Ready, Say, Hold, Prove, Places, Lifted, Watch, Quit, Heir, Inheritance,
     )
 }  # fmt: skip
 _encoder = msgspec.msgpack.Encoder()

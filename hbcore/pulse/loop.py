@@ -19,8 +19,8 @@ from pathlib import Path
 
 from hbcore.engine.config import SECOND, ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
-from hbcore.engine.events import Answered, Guarded, Stalled
-from hbcore.engine.heart import Class, Heart
+from hbcore.engine.events import Answered, Guarded, Namesake, Stalled
+from hbcore.engine.heart import Heart
 from hbcore.engine.keys import Keyring
 from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Rebuild, Refresh, Renew, Send, Shut, TakeOff, Tell
@@ -93,7 +93,6 @@ class Pulse:
         self._pinger = Pingers({group.name: group.members for group in config.ping_groups}, clock, six=six)
         self._child = child or Child(arguments(start))
         self._counts: Counter[str] = Counter()
-        self._namesake: tuple[int, tuple[str, ...]] = (0, ())  # when a machine of my name was last heard, and its MACs
         self._poll = select.poll()
         self._signals, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._pending: set[int] = set()
@@ -180,6 +179,8 @@ class Pulse:
         )  # fmt: skip
         self._resumed = True
         child.send(Guarded(self._heart.leases.guard))
+        if self._heart.refused:
+            child.send(Namesake(now, refused=True))
         if self._leaving_ns:
             child.send(pipe.Asked("leave"))
 
@@ -259,8 +260,6 @@ class Pulse:
                     continue
                 kind, tell = self._heart.hear(received.link, received.at_ns, beat)
                 self._counts[kind.value] += 1
-                if kind is Class.NAMESAKE:
-                    self._namesake = received.at_ns, tuple(s.mac.hex(":") for s in beat.words.services)
                 if tell is not None:
                     self._tell(tell)
             if self._links.dry:
@@ -349,9 +348,9 @@ class Pulse:
         if self._child.pipe is not None:
             troubles = {name: (h.trouble, dict(h.details)) for name, h in self._links.health.items()}
             own = tuple(name for name, h in self._links.health.items() if h.own)
-            at_ns, macs = self._namesake
+            at_ns, macs = self._heart.namesake
             recent = at_ns > 0 and clock.now_ns() - at_ns < max(NAMESAKE_NS, self._start.config.timing.deadtime_ns)
-            named = macs if recent else ()
+            named = tuple(mac.hex(":") for mac in macs) if recent or self._heart.refused else ()
             told = pipe.Counts(dict(self._counts), troubles, own, self._realtime, self._links.refused, named)
             self._child.pipe.send(told)
 

@@ -71,6 +71,7 @@ SENTENCES: dict[str, str] = {
     # -- causes, in an event's brackets
     "cause-stopped-by-operator": "by the operator",
     "cause-pinned": "moved by the operator",
+    "cause-namesake": "another live machine has this node's name",
     "cause-standby-here": "standby",
     "cause-start-failed": "it did not start",
     "cause-start-failed-here": "it failed here",
@@ -95,6 +96,7 @@ SENTENCES: dict[str, str] = {
     # -- why a group is where it is
     "why-stopped-by-operator": "stopped by the operator; `hbctl group start {group}` starts it",
     "why-pinned": "moved here by the operator; `hbctl group clear {group}` lets it go home",
+    "why-namesake": "another live machine has this node's name: nothing is begun here",
     "why-standby-here": "{node} is in standby",
     "why-standby": "{node} is in standby",
     "why-start-failed-here": "it failed on this node; `hbctl group clear {group}` forgets that",
@@ -161,6 +163,8 @@ SENTENCES: dict[str, str] = {
     "alarm-unmanaged": "the daemon of {node} is gone; what still runs there has no manager",
     "alarm-config": "the files of {node} differ from this node's ({where})",
     "alarm-namesake": "another live machine (MAC {macs}) has this node's name, {node}: rename one of them",
+    "alarm-refused": "another live machine (MAC {macs}) had this node's name, {node}, before this one, which takes no "
+    "part: rename one of them, then restart hbcored here",
     "alarm-disk": "the state cannot be written: {error}",
     "alarm-control": "{control} does not answer",
     # -- plans

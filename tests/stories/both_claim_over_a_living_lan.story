@@ -5,13 +5,13 @@ links eth1
 14.0 switch eth0 for 3
 ends 45
 ---
-    0.251  node2  node1 is heard, and hears us
-    0.251  node1  node2 is heard, and hears us
-    0.256  *      node1 serves light0
-    0.277  node1  light0 is started
+    0.550  node2  node1 is heard, and hears us
+    0.550  node1  node2 is heard, and hears us
+    0.555  *      node1 serves light0
+    0.576  node1  light0 is started
    10.000  *      the switch of eth1 fails
-   10.400  node1  node2 is lost: no heartbeat within deadtime
-   10.400  node2  node1 is lost: no heartbeat within deadtime
+   10.450  node1  node2 is lost: no heartbeat within deadtime
+   10.450  node2  node1 is lost: no heartbeat within deadtime
    14.000  *      the switch of eth0 fails
    14.200  node1  light0: nothing proves any more that this node is on the network: its addresses are taken off
    14.200  node1  light0: no machine on its network answers: stopped
@@ -25,7 +25,7 @@ ends 45
    17.704  *      node1 serves light0
    17.724  node1  light0 is started
    30.000  *      over: the switch of eth1 fails
-   30.000  node2  node1 is heard, but does not hear us
-   30.000  node1  node2 is heard, but does not hear us
-   30.001  node1  node2 is heard, and hears us
-   30.100  node2  node1 is heard, and hears us
+   30.050  node2  node1 is heard, but does not hear us
+   30.050  node1  node2 is heard, but does not hear us
+   30.051  node1  node2 is heard, and hears us
+   30.150  node2  node1 is heard, and hears us

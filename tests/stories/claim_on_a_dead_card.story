@@ -9,14 +9,14 @@ with neighbours
 11.1 card node2 eth0 silent
 ends 16
 ---
-    0.251  node2  node1 is heard, and hears us
-    0.251  node1  node2 is heard, and hears us
-    0.256  *      node1 serves light0
-    0.277  node1  light0 is started
+    0.550  node2  node1 is heard, and hears us
+    0.550  node1  node2 is heard, and hears us
+    0.555  *      node1 serves light0
+    0.576  node1  light0 is started
    10.000  *      the ping node is gone
    10.800  *      node1's eth1 loses every frame, and nobody is told
    11.100  *      node2's eth0 loses every frame, and nobody is told
-   11.201  node1  node2 is lost: no heartbeat within deadtime
-   11.201  node2  node1 is lost: no heartbeat within deadtime
-   11.201  node2  light0: announcing that this node takes it over
-   11.402  node2  light0: the takeover was dropped before anything was started
+   11.251  node1  node2 is lost: no heartbeat within deadtime
+   11.251  node2  node1 is lost: no heartbeat within deadtime
+   11.251  node2  light0: announcing that this node takes it over
+   11.352  node2  light0: the takeover was dropped before anything was started

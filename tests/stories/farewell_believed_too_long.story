@@ -6,21 +6,21 @@ links eth0
 22.0 leave node2 for 4
 ends 70
 ---
-    0.251  node2  node1 is heard, and hears us
-    0.251  node1  node2 is heard, and hears us
-    0.256  *      node1 serves light0
-    0.277  node1  light0 is started
+    0.550  node2  node1 is heard, and hears us
+    0.550  node1  node2 is heard, and hears us
+    0.555  *      node1 serves light0
+    0.576  node1  light0 is started
    10.000  *      node1's eth0 sends nothing any more
-   10.200  node1  light0: nothing proves any more that this node is on the network: its addresses are taken off
-   10.201  *      node1 serves light0 no more
-   10.400  node1  node2 is heard, but does not hear us
-   10.400  node2  node1 is lost: no heartbeat within deadtime
-   10.400  node2  light0: announcing that this node takes it over
-   10.401  node1  light0: the other node does not hear us and takes over: stopped
-   10.422  node1  light0 is stopped (the other node takes over)
-   10.600  node2  light0: taken over, since node1 is lost
-   10.604  *      node2 serves light0
-   10.624  node2  light0 is started
+   10.250  node1  light0: nothing proves any more that this node is on the network: its addresses are taken off
+   10.251  *      node1 serves light0 no more
+   10.450  node1  node2 is heard, but does not hear us
+   10.450  node2  node1 is lost: no heartbeat within deadtime
+   10.450  node2  light0: announcing that this node takes it over
+   10.451  node1  light0: the other node does not hear us and takes over: stopped
+   10.472  node1  light0 is stopped (the other node takes over)
+   10.650  node2  light0: taken over, since node1 is lost
+   10.654  *      node2 serves light0
+   10.674  node2  light0 is started
    22.000  *      hbcored on node2 is told to stop
    22.000  node2  hbcored is told to stop: everything is released
    22.023  node2  light0 is stopped (hbcored stops)
@@ -33,11 +33,11 @@ ends 70
    38.704  *      node2 serves light0
    38.724  node2  light0 is started
    58.000  *      over: node1's eth0 sends nothing any more
-   58.000  node2  node1 is heard, and hears us
-   58.000  node2  light0: node1 holds it too; this node has the better right and keeps it
-   58.100  node1  node2 restarted
-   58.100  node1  node2 is heard, and hears us
-   58.101  node2  light0: held by this node alone again; its addresses are announced anew
+   58.150  node2  node1 is heard, and hears us
+   58.150  node2  light0: node1 holds it too; this node has the better right and keeps it
+   58.150  node1  node2 restarted
+   58.150  node1  node2 is heard, and hears us
+   58.151  node2  light0: held by this node alone again; its addresses are announced anew
    59.200  node2  light0: handing over to node1 (failback)
    59.223  node2  light0 is stopped (failback)
    59.224  *      node2 serves light0 no more

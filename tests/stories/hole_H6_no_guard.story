@@ -7,12 +7,12 @@ ends 20
 ---
     0.250  node1  this kernel does not guard the addresses (EOPNOTSUPP): hole H6 is open
     0.250  node2  this kernel does not guard the addresses (EOPNOTSUPP): hole H6 is open
-    0.251  node2  node1 is heard, and hears us
-    0.251  node1  node2 is heard, and hears us
-    0.256  *      node1 serves light0
-    0.277  node1  light0 is started
+    0.550  node2  node1 is heard, and hears us
+    0.550  node1  node2 is heard, and hears us
+    0.555  *      node1 serves light0
+    0.576  node1  light0 is started
    10.000  *      all of ours on node1 is stopped (SIGSTOP)
-   10.400  node2  node1 is lost: no heartbeat within deadtime
+   10.450  node2  node1 is lost: no heartbeat within deadtime
    15.000  *      over: all of ours on node1 is stopped (SIGSTOP)
    15.000  node1  this node did not run for 5000 ms; silence in that time counts for nothing
    15.000  node1  light0: nothing proves any more that this node is on the network: its addresses are taken off
@@ -20,7 +20,7 @@ ends 20
    15.000  *      node1 serves light0 no more
    15.000  node2  node1 is heard, but does not hear us
    15.050  node2  node1 is heard, and hears us
-   15.100  node1  node2 is heard, and hears us
-   15.100  node1  light0: the other node neither holds nor claims it: opened again
-   15.102  node1  light0 is started
-   15.103  *      node1 serves light0
+   15.050  node1  node2 is heard, and hears us
+   15.050  node1  light0: the other node neither holds nor claims it: opened again
+   15.052  node1  light0 is started
+   15.053  *      node1 serves light0

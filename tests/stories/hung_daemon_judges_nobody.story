@@ -6,10 +6,10 @@ links eth0
 20.0 hang node2 for 2
 ends 30
 ---
-    0.251  node2  node1 is heard, and hears us
-    0.251  node1  node2 is heard, and hears us
-    0.256  *      node1 serves light0
-    0.277  node1  light0 is started
+    0.550  node2  node1 is heard, and hears us
+    0.550  node1  node2 is heard, and hears us
+    0.555  *      node1 serves light0
+    0.576  node1  light0 is started
    10.000  *      the daemon of node1 hangs
    12.000  *      over: the daemon of node1 hangs
    20.000  *      the daemon of node2 hangs

@@ -6,19 +6,19 @@ links eth1
 10.15 freeze node1 for 0.36
 ends 20
 ---
-    0.251  node2  node1 is heard, and hears us
-    0.251  node1  node2 is heard, and hears us
-    0.256  *      node1 serves light0
-    0.277  node1  light0 is started
+    0.550  node2  node1 is heard, and hears us
+    0.550  node1  node2 is heard, and hears us
+    0.555  *      node1 serves light0
+    0.576  node1  light0 is started
    10.000  *      node1's eth0 loses every frame, and nobody is told
    10.150  *      all of ours on node1 is stopped (SIGSTOP)
-   10.301  *      node1 serves light0 no more
+   10.251  *      node1 serves light0 no more
    10.510  *      over: all of ours on node1 is stopped (SIGSTOP)
-   10.510  node1  this node did not run for 310 ms; silence in that time counts for nothing
+   10.510  node1  this node did not run for 360 ms; silence in that time counts for nothing
    10.510  node1  light0: nothing proves any more that this node is on the network: its addresses are taken off
-   10.510  node1  light0: handing over to node2 (cut off from the ping node)
    10.510  node2  node1 is heard, but does not hear us
-   10.533  node1  light0 is stopped (cut off from the ping node)
-   10.533  node2  node1 is heard, and hears us
-   10.538  *      node2 serves light0
-   10.558  node2  light0 is started
+   10.550  node1  light0: handing over to node2 (cut off from the ping node)
+   10.560  node2  node1 is heard, and hears us
+   10.571  node1  light0 is stopped (cut off from the ping node)
+   10.576  *      node2 serves light0
+   10.597  node2  light0 is started

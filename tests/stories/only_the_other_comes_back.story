@@ -6,15 +6,15 @@ links eth1
 10.1 card node1 eth0 silent
 ends 25
 ---
-    0.251  node2  node1 is heard, and hears us
-    0.251  node1  node2 is heard, and hears us
-    0.256  *      node1 serves light0
-    0.277  node1  light0 is started
+    0.550  node2  node1 is heard, and hears us
+    0.550  node1  node2 is heard, and hears us
+    0.555  *      node1 serves light0
+    0.576  node1  light0 is started
    10.000  *      node2's eth0 loses every frame, and nobody is told
    10.100  *      node1's eth0 loses every frame, and nobody is told
    15.000  *      over: node2's eth0 loses every frame, and nobody is told
-   17.295  node1  light0: handing over to node2 (cut off from the ping node)
-   17.318  node1  light0 is stopped (cut off from the ping node)
-   17.319  *      node1 serves light0 no more
-   17.323  *      node2 serves light0
-   17.343  node2  light0 is started
+   17.200  node1  light0: handing over to node2 (cut off from the ping node)
+   17.223  node1  light0 is stopped (cut off from the ping node)
+   17.224  *      node1 serves light0 no more
+   17.228  *      node2 serves light0
+   17.248  node2  light0 is started

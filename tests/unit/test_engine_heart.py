@@ -9,8 +9,8 @@ import pytest
 from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Service, Stand, Words
 from hbcore.engine.config import MS, SECOND, Timing
 from hbcore.engine.effects import Held, Hold, Prove, Say
-from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Listened, Stalled
-from hbcore.engine.heart import LIVES_KEPT, SENT_KEPT, Class, Heart
+from hbcore.engine.events import Abandoned, Answered, Heard, Lapsed, Listened, Namesake, Stalled
+from hbcore.engine.heart import LISTEN_BEATS, LIVES_KEPT, SENT_KEPT, Class, Heart
 from hbcore.engine.lease import GONE_NS, HUNG_NS, Evidence, lease_of, renewed_until
 from hbcore.engine.leases import Answer
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeOff, Tell
@@ -23,10 +23,19 @@ HELD = Held("web", 7, "gw", alone=False, light=True)
 WORDS = Words(Mode.ONLINE, groups=(GroupWord(7, Stand.HOLDS, 5, ready=True),))
 
 
-def heart(now: int = START) -> Heart:
-    one = Heart(me=0, cluster=ID, incarnation=10, generation=0, nonce=NONCE, timing=Timing(), pings=("gw",), now_ns=now)
-    one.daemon_came(now)
-    one.obey(now, Say(WORDS))
+def born(now: int = START, *, resumed: bool = False, guard: str = "none") -> Heart:
+    return Heart(
+        me=0, cluster=ID, incarnation=10, generation=0, nonce=NONCE, timing=Timing(), pings=("gw",), now_ns=now,
+        resumed=resumed, guard=guard,
+    )  # fmt: skip
+
+
+def heart(now: int = START, words: Words = WORDS) -> Heart:
+    """One that has listened long enough to speak now."""
+    one = born(now)
+    for at in (now - LISTEN_BEATS * 100 * MS, now):
+        one.daemon_came(at)
+        one.obey(at, Say(words))
     return one
 
 
@@ -85,8 +94,76 @@ def test_another_machine_of_my_name_is_told_from_me_by_its_card(
         one = heart()
         one.obey(START, Say(replace(WORDS, services=known)))
         other = Beat(Frame(ID, 0, incarnation, 0, 9, nonce, NONCE), replace(WORDS, services=said))
-        assert one.hear("eth0", START, other) == (kind, None)
+        assert one.hear("eth0", START, other)[0] is kind
         assert one.heard_ns == 0, "it is nobody's life"
+
+
+def of_my_name(seq: int = 9, mode: Mode = Mode.ONLINE) -> Beat:
+    return Beat(Frame(ID, 0, 3, 0, seq, 3, PEERS), Words(mode, services=(THEIRS,)))
+
+
+def sent(out: list[tuple[int, PulseEffect]]) -> list[tuple[int, Beat]]:
+    return [(at, effect.beat) for at, effect in out if isinstance(effect, Send)]
+
+
+KNOWN = replace(WORDS, services=(MINE,))
+
+
+def test_a_machine_that_booted_listens_before_it_speaks() -> None:
+    one = born()
+    one.daemon_came(START)
+    assert one.obey(START, Say(WORDS, urgent=True)) == one.say_bye(START) == []
+    assert sent(run(one, START, START + 150 * MS)) == []
+    assert one.obey(START + 150 * MS, Say(KNOWN)) == [], "it knows its cards only now"
+    beats = sent(run(one, START + 150 * MS, START + 500 * MS))
+    assert [at for at, _ in beats] == [START + ms * MS for ms in (350, 450)]
+    again = born(resumed=True)
+    again.daemon_came(START)
+    assert again.obey(START, Say(KNOWN, urgent=True)), "the machine spoke all the time"
+
+
+@pytest.mark.parametrize("after_ms", [50, 250, 600])  # listening; it spoke a moment ago; as long as a deadtime
+def test_the_newcomer_of_two_machines_of_one_name_refuses_for_good(after_ms: int) -> None:
+    one = born(guard="")
+    one.daemon_came(START)
+    one.obey(START, Say(KNOWN))
+    run(one, START, START + after_ms * MS)
+    at = START + after_ms * MS
+    kind, tell = one.hear("eth0", at, of_my_name())
+    assert (kind, tell, one.refused) == (Class.NAMESAKE, Tell(Namesake(at, refused=True)), True)
+    assert one.namesake == (at, (THEIRS.mac,))
+    one.hear("eth0", at, beat(5))
+    one.obey(at, Hold((replace(HELD, gated=True),)))
+    one.answered(Answered("gw", at, at))
+    out = run(one, at, at + 10 * SECOND)
+    beats = sent(out)
+    assert 4 <= len(beats) <= 6, "seldom, and only so that the other one can tell"
+    for _, said in (*beats, *sent([(at, effect) for effect in one.say_bye(at)])):
+        assert (said.frame.your_nonce, said.frame.echo_seq) == (0, 0), "it proves nothing to the peer"
+        assert (said.words.mode, said.words.groups, said.words.services) == (Mode.REFUSED, (), (MINE,))
+    assert not [effect for _, effect in out if isinstance(effect, Renew)]
+    heir = born(at)
+    heir.inherit(one.leave(), at)
+    assert heir.refused
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_one_that_takes_part_goes_on_and_tells(holds: bool) -> None:
+    one = heart(words=KNOWN)
+    if holds:
+        one.obey(START, Hold((HELD,)))
+    at = START + (10 * MS if holds else 500 * MS)
+    run(one, START, at)
+    assert one.hear("eth0", at, of_my_name()) == (Class.NAMESAKE, Tell(Namesake(at, refused=False)))
+    assert sent(run(one, at, at + SECOND))[-1][1].words.mode is Mode.ONLINE
+
+
+def test_one_that_refuses_does_not_drive_out_the_one_that_restarts() -> None:
+    one = born()
+    one.daemon_came(START)
+    one.obey(START, Say(KNOWN))
+    assert one.hear("eth0", START, of_my_name(mode=Mode.REFUSED)) == (Class.NAMESAKE, None)
+    assert not one.refused and one.namesake == (START, (THEIRS.mac,)), "but it is told of"
 
 
 def test_what_the_daemon_is_told_of_a_beat() -> None:
@@ -127,7 +204,8 @@ def test_the_last_lives_and_the_last_own_beats_are_remembered_and_no_more() -> N
 
 
 def test_what_the_next_beat_says_of_the_peers_beat_and_of_the_daemon() -> None:
-    one = heart()
+    one = heart(START - MS)
+    one.obey(START, Say(WORDS))
     one.hear("eth0", START, beat(5))
     for after_ns, age_us, engine_ms in ((37 * MS, 37_000, 37), (4999 * SECOND, 2**32 - 1, 65535), (-MS, 0, 0)):
         (sent,) = one.say_bye(START + after_ns)

@@ -22,6 +22,7 @@ from hbcore.engine.events import (
     Abandoned,
     Done,
     Lapsed,
+    Namesake,
     Outcome,
     Persisted,
     Seen,
@@ -484,3 +485,33 @@ def test_the_one_who_keeps_it_announces_it_again() -> None:
     assert "both-hold" in lone.codes
     lone.run(100, lone.beat(epoch=4))
     assert Announce("eth0", VIP) in lone.out
+
+
+# -- two machines of one name ------------------------------------------------------------------------------------------
+
+
+def test_while_another_machine_of_this_name_takes_part_nothing_is_begun() -> None:
+    lone = standby()
+    for _ in range(20):
+        lone.step(Namesake(lone.now, refused=False))
+        lone.run(100)
+    assert lone.group.phase is Phase.IDLE and not lone.ran("start")
+    assert why_not(lone.engine.world, lone.group, lone.now) == "namesake"
+    lone.run(1000)
+    assert lone.group.owner and lone.ran("start"), "it is gone"
+
+
+def test_what_runs_goes_on_beside_another_machine_of_this_name() -> None:
+    lone = owner()
+    for _ in range(20):
+        lone.step(Namesake(lone.now, refused=False))
+        lone.run(100, lone.beat(epoch=4))
+    assert lone.group.phase is Phase.RUNNING and not lone.ran("stop")
+
+
+def test_one_that_came_later_begins_nothing_ever() -> None:
+    lone = Lone(stored=replace(KNOWN, groups=(StoredGroup("web", 4, mine=True),)))
+    lone.step(Namesake(lone.now, refused=True))
+    lone.run(60_000)
+    lone.run(2000, lone.beat(Stand.RELEASED, 9))
+    assert not lone.ran("start") and lone.engine.world.mode(lone.now) is Mode.REFUSED
