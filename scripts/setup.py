@@ -170,6 +170,8 @@ def python_packages(lock: str) -> None:
         return
     if not os.access(ROOT, os.W_OK):
         fail(f"cannot write {ROOT}; .venv belongs there")
+    if VENV.is_symlink():  # emptying it would empty somebody else's
+        fail(f"{VENV} is a link to {os.readlink(VENV)}, and a set-up belongs to one tree: rm {VENV}")
     with alone(ROOT):  # two makes at once: the second finds it done
         if ready(lock):
             return

@@ -116,8 +116,7 @@ def _results(played: Scene, seeds: int) -> Iterator[Result]:
                 yield done.result()
         except BrokenProcessPool:
             raise ControlError("drill-worker") from None
-        finally:  # of what is not awaited any more
-            pool.shutdown(wait=False, cancel_futures=True)
+        finally:  # of what is not awaited any more; the pool then ends by itself, and is waited for
             for child in multiprocessing.active_children():
                 child.terminate()
 
