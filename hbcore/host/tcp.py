@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 from hbcore.engine.flows import Flow, is_host
 
@@ -36,7 +36,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 _TCP = struct.Struct(">HHIIBBHHH")  # ports, sequence, acknowledgement, header length, flags, window, checksum, urgent
 _ACK, _LENGTH, _WINDOW = 0x10, 5 << 4, 1024
-_NUMBERS = struct.Struct(">II")
+_HALF = 1 << 31
 
 
 def established(ips: Iterable[str]) -> dict[str, list[Flow]]:
@@ -109,32 +109,41 @@ def _read(packet: bytes, at: int) -> tuple[bytes, Flow]:
 
 
 def tickle(ip: str, flows: Iterable[Flow], device: str = "") -> int:
-    """Make each of these clients ask about its connection with `ip`; how many packets left. Never waits.
+    """Make each of these clients ask about its connection with `ip`; how many were sent a packet. Never waits.
 
     `device`: where `ip` is, needed for a link-local address. Raises OSError; EADDRNOTAVAIL: `ip` is not on this host.
     """
     address = _packed(ip)
     family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
     scope = socket.if_nametoindex(device) if device and family == socket.AF_INET6 else 0
-    sent = 0
+    told = 0
     flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     with closing(socket.socket(family, flags, socket.IPPROTO_TCP)) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)  # copies of all that comes are not for us
         sock.bind((ip, 0) if family == socket.AF_INET else (ip, 0, 0, scope))
         for flow in flows:
-            to = socket.inet_ntop(family, flow.client)
-            try:
-                sock.sendto(ack(address, flow), (to, 0) if family == socket.AF_INET else (to, 0, 0, scope))
-                sent += 1
-            except OSError:  # no room, no way there, or a rule here forbids it: it is tried again, or never mind
-                continue
-    return sent
+            client = socket.inet_ntop(family, flow.client)
+            to = (client, 0) if family == socket.AF_INET else (client, 0, 0, scope)
+            with suppress(OSError):  # no room, no way there, or a rule here forbids it: another time, or never mind
+                for packet in acks(address, flow):
+                    sock.sendto(packet, to)
+                told += 1
+    return told
 
 
-def ack(address: bytes, flow: Flow, numbers: bytes = b"") -> bytes:
-    """A bare ACK of this connection. `numbers`: sequence and acknowledgement, 8 bytes, else by chance: in the window
-    of one client in a thousand or so, who is worth another one later."""
-    sequence, acknowledged = _NUMBERS.unpack(numbers or os.urandom(_NUMBERS.size))
+def acks(address: bytes, flow: Flow) -> list[bytes]:
+    """Four bare ACKs of this connection, so that one comes out of any window, and through most firewalls.
+
+    With numbers by chance one in some thousand would lie in the window and be taken for a plain ACK. And a firewall
+    that follows connections calls what is ahead of the window invalid, but newer kernels let pass what is behind it, as
+    old news that came late (nf_conntrack_proto_tcp.c, tcp_in_window). Of two numbers half a circle apart one is behind.
+    """
+    sequence, acknowledged = struct.unpack(">II", os.urandom(8))
+    return [ack(address, flow, sequence ^ s, acknowledged ^ a) for s in (0, _HALF) for a in (0, _HALF)]
+
+
+def ack(address: bytes, flow: Flow, sequence: int, acknowledged: int) -> bytes:
+    """A TCP segment without data (RFC 9293 3.1)."""
     fields = flow.port, flow.client_port, sequence, acknowledged, _LENGTH, _ACK, _WINDOW
     pseudo = address + flow.client + struct.pack(">II", _TCP.size, socket.IPPROTO_TCP)  # sums up as IPv4's does
     return _TCP.pack(*fields, _checksum(pseudo + _TCP.pack(*fields, 0, 0)), 0)

@@ -187,7 +187,7 @@ def test_a_list_is_told_when_it_changed_and_now_and_then() -> None:
     assert not roll.look({FOUR: [flow(1)]}, now + SECOND)
     assert roll.look({FOUR: [flow(1)]}, now + AGAIN_NS), "a datagram may be lost"
     assert roll.look({FOUR: []}, now + AGAIN_NS + 1)
-    assert not roll.look({}, now + AGAIN_NS + 2) and roll.flows == ()
+    assert not roll.look({}, now + AGAIN_NS + 2) and not roll.flows
 
 
 def test_the_newest_thousand_are_told() -> None:
