@@ -20,7 +20,7 @@ from hbcore.host import clock, tcp
 from hbcore.host.pipe import Clients
 
 EVERY_S = 1.0
-SHARE = 50  # a look that takes long comes so much less often: 2 % of one core at most
+SHARE = 20  # a look that takes long comes so much less often: 5 % of one core at most
 BLIND_S = 60.0  # a kernel that lists nothing is asked again; its module may be loaded
 ROUNDS_S = (0.0, 0.6, 2.0, 5.0)  # a client answers one such packet in 500 ms (tcp_invalid_ratelimit), or is away
 SHUT_S = 10.0  # for so long an address that was put on is waited for to open
