@@ -22,7 +22,7 @@ def main() -> int:
     from hbcore.host import realtime
 
     realtime.ordinary()  # pulse's place is not for us, still less for the services we start
-    from hbcore.daemon.manager import run
+    from hbcore.daemon.start import run
 
     return run(sock, sys.argv[1:])
 

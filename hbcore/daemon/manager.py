@@ -26,6 +26,7 @@ from hbcore.control.schema import Event, Status
 from hbcore.control.server import Server
 from hbcore.daemon import facts
 from hbcore.daemon.backend import Backend
+from hbcore.daemon.clients import OldConnections, held
 from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.daemon.journal import Journal
 from hbcore.daemon.snapshot import Extra, snapshot
@@ -37,7 +38,7 @@ from hbcore.engine.engine import Engine
 from hbcore.engine.events import Abandoned, AddressGone, Carrier, Persisted, Probed, Sighting, Tick, Wall
 from hbcore.engine.table import Peer
 from hbcore.formats.haresources import UNITS
-from hbcore.host import clock, files, pipe, state
+from hbcore.host import clock, pipe, state
 from hbcore.host.address import Addresses
 from hbcore.host.arp import ArpBook
 from hbcore.host.netlink import AddressEvent, LinkEvent, Netlink
@@ -78,7 +79,11 @@ class Manager:
         self._addresses = Addresses(self._netlink, [a.ip for a in self._vips], gates=self._gates)
         self._verdicts = Verdicts(config.links, self._netlink, self._addresses)
         self._arp = ArpBook(self._addresses.is_present, self._step, silenced=self._gates.silenced)
-        self._addresses.announcer = self._arp
+        self._clients = OldConnections(
+            self._addresses.vips, lambda: held(self._engine.world), self._pipe.send, self._told,
+            self._addresses.is_present, self._gates.silenced,
+        )  # fmt: skip
+        self._addresses.announcers = (self._arp, self._clients)
         logs = {"logfile": config.logfile, "debugfile": config.debugfile, "logfacility": config.logfacility}
         places = Places(Path(hello.config_dir))
         self._runner = Runner(
@@ -124,12 +129,13 @@ class Manager:
         for kept in self._extra.lost:
             self._journal.write(Note(kept.code, kept.args, "warning", "failure", self._hello.node))
         self._readable()
-        for job in (self._watch_host(), self._housekeeping()):
+        for job in (self._watch_host(), self._housekeeping(), self._clients.watch()):
             self._spawn(job)
         try:
             return await self._ended
         finally:
             await self._server.close()
+            self._clients.close()
             self._arp.close()
             self._netlink.close()
             self._gates.close()
@@ -238,6 +244,8 @@ class Manager:
                     self._extra.counters, self._extra.troubles, self._extra.own = datagrams, troubles, own
                     self._extra.realtime, self._extra.refused = realtime, refused
                     self._meet(namesake)
+                case pipe.Clients(flows):
+                    self._clients.heard(flows)
                 case pipe.Keys(keys):
                     self._hello = dataclasses.replace(self._hello, keys=keys)
                     self._extra.key_bits = keys.weakest_bits
@@ -405,29 +413,3 @@ class Manager:
         path = self._runtime / "output"
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
-
-
-async def _main(sock: socket.socket, argv: list[str]) -> int:
-    sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, pipe.LIFE_SIGN)
-    packet = await loop.sock_recv(sock, pipe.MAX_PACKET)
-    if not packet:
-        return 0  # of an heir that is not needed
-    hello = pipe.decode(packet)
-    assert isinstance(hello, pipe.Hello) and hello.version == pipe.VERSION, "pulse speaks another version"
-    arguments = {name: argv[argv.index(f"--{name}") + 1] for name in ("state", "runtime")}
-    restart = [
-        "-m", "hbcore.cli.hbcored", "--config", hello.config_dir, "--state", arguments["state"], "--runtime",
-        arguments["runtime"], "--node", hello.node,
-    ]  # fmt: skip
-    return await Manager(sock, hello, arguments, restart).run()
-
-
-def run(sock: socket.socket, argv: list[str]) -> int:
-    """The daemon until it ends; its exit status."""
-    try:
-        return asyncio.run(_main(sock, argv))
-    except files.FileTrouble as trouble:
-        print(say(trouble.code, **trouble.args_), file=sys.stderr, flush=True)
-        return 1

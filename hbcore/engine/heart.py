@@ -16,6 +16,7 @@ from hbcore.engine.beat import Beat, Frame, Mode, Stand, Words
 from hbcore.engine.config import SECOND, Timing
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Abandoned, Answered, Heard, Listened, Namesake, Stalled
+from hbcore.engine.flows import Page
 from hbcore.engine.lease import GONE_NS, HUNG_NS, lease_of
 from hbcore.engine.leases import Answer, Leases, Renewed
 from hbcore.engine.pulse_effects import AskPing, PulseEffect, Renew, Send, TakeOff, Tell
@@ -37,6 +38,7 @@ class Class(StrEnum):
     NAMESAKE = "namesake"  # another machine's, that has my name
     REPLAYED = "replayed"
     UNPROVEN = "unproven"  # does not echo my nonce
+    LISTED = "listed"  # no beat, but a page of the peer's connections (flows.py)
 
 
 Key = tuple[int, int, int]  # incarnation, generation, nonce: two lives of one second differ in the last
@@ -170,6 +172,19 @@ class Heart:
             self._left = beat.words.mode is Mode.BYE
         self._told_ns = at_ns
         return (Class.REPEAT if repeat else Class.ACCEPTED), Tell(Heard(link, at_ns, beat, echo_ns, repeat))
+
+    @property
+    def life(self) -> Key:
+        """What the frames of my beats name."""
+        return self._incarnation, self._generation, self.nonce
+
+    def whose(self, page: Page) -> Class:
+        """LISTED where it is of the peer's present life, which has proved itself by its beats."""
+        if page.node == self._me:
+            return Class.OWN
+        if page.life == self._current:
+            return Class.LISTED
+        return Class.REPLAYED if page.life in self._lives else Class.UNPROVEN
 
     def _is_mine(self, beat: Beat) -> bool:
         """Of this life of mine, or of an older one: recordings of it name no card but mine."""

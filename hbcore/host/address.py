@@ -25,7 +25,7 @@ _MAX_ROUTES = 4096
 
 
 class Announcer(Protocol):
-    """Who tells the neighbours (host.arp)."""
+    """Who tells others that an address is here, and stops to before it goes (host.arp: the neighbours)."""
 
     def announce(self, device: str, ip: str, *, at_once: bool = True) -> None: ...
 
@@ -49,11 +49,11 @@ class Addresses:
         self,
         netlink: Netlink,
         vips: Iterable[str],
-        announcer: Announcer | None = None,
+        announcers: Iterable[Announcer] = (),
         gates: Gates | None = None,
     ) -> None:
         self._netlink = netlink
-        self.announcer = announcer
+        self.announcers = tuple(announcers)
         self._gates = gates
         self._changing = asyncio.Lock()  # what is read of the host must still hold when it is changed
         self.vips = frozenset(vips)
@@ -92,15 +92,15 @@ class Addresses:
                         await self._delete(stray, links, have)
             except NetlinkRefused as refused:
                 return _refusal(refused, wanted.ip, place.device)
-        if self.announcer is not None:
-            late = 0 < not_after_ns < clock.now_ns()  # we were stopped meanwhile: it may be the other node's by now
-            self.announcer.announce(place.device, place.ip, at_once=not late)
+        late = 0 < not_after_ns < clock.now_ns()  # we were stopped meanwhile: it may be the other node's by now
+        for announcer in self.announcers:
+            announcer.announce(place.device, place.ip, at_once=not late)
         return Outcome.OK, "address-adopted" if right else "address-up", {"address": place.shown}
 
     async def down(self, wanted: Address) -> Finding:
         """Fall silent and take it off, wherever it is. OK (also where it was absent) or FAILED with why."""
-        if self.announcer is not None:
-            self.announcer.hush(wanted.ip)
+        for announcer in self.announcers:
+            announcer.hush(wanted.ip)
         async with self._changing:
             links, have = await self._tables()
             here = placing.instances(wanted.ip, links, have, wanted.device or "")

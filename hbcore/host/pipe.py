@@ -18,6 +18,7 @@ import msgspec
 from hbcore.engine.config import ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Abandoned, Answered, Guarded, Heard, Lapsed, Listened, Namesake, Stalled
+from hbcore.engine.flows import Flows
 from hbcore.engine.heart import Legacy
 from hbcore.engine.keys import Keyring
 
@@ -93,6 +94,13 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Clients:
+    """Connections of clients: this node's on their way to the other, or the other's as it told them."""
+
+    flows: Flows
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """The daemon is done; `clean`: everything was stopped and released."""
 
@@ -165,16 +173,16 @@ class Counts:
 
 FromPulse = (
     Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Namesake | Asked | Told | Keys
-    | Counts
+    | Counts | Clients
 )  # fmt: skip
-FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Quit
+FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Clients | Quit
 Message = FromPulse | FromDaemon | Heir | Inheritance
 
 _TYPES: dict[str, Any] = {
     t.__name__: t
     for t in (
         Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Guarded, Listened, Namesake, Asked, Told, Keys, Counts,
-        Ready, Say, Hold, Prove, Places, Lifted, Watch, Quit, Heir, Inheritance,
+        Ready, Say, Hold, Prove, Places, Lifted, Watch, Clients, Quit, Heir, Inheritance,
     )
 }  # fmt: skip
 _encoder = msgspec.msgpack.Encoder()

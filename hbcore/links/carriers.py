@@ -1,7 +1,7 @@
 """All links of this node as one: what a beat is on each kind of them, and what became of each beat received.
 
 Owns which format goes with which carrier. Invariant: `drain` reads every carrier before it says anything, and each
-datagram comes out as a beat or as one reason why it is none. Must not judge a peer.
+datagram comes out as a beat, as a page of connections, or as one reason why it is neither. Must not judge a peer.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from hbcore.engine.beat import Beat
 from hbcore.engine.config import SECOND, ClusterConfig
+from hbcore.engine.flows import Flows, Life, Page
 from hbcore.engine.keys import Key, Keyring
-from hbcore.links import compact, wire
+from hbcore.links import compact, pages, wire
 from hbcore.links.health import Datagram, Health
 from hbcore.links.serial import SerialLines
 from hbcore.links.sockets import Clock
@@ -28,7 +29,7 @@ class Received:
 
     link: str
     at_ns: int
-    beat: Beat | Reject
+    beat: Beat | Page | Reject
 
 
 class Carriers:
@@ -70,11 +71,16 @@ class Carriers:
         self._udp.send(wire.encode(beat, key))
         self._serial.send(lambda rich: compact.encode(beat, key, rich=rich))
 
+    def send_flows(self, node: int, life: Life, flows: Flows, key: Key) -> None:
+        """A list of connections, on the network links only: it is for convenience, and serial lines are narrow."""
+        for datagram in pages.encode(node, life, self._clock.now_ns(), flows, self._cluster, key):
+            self._udp.send(datagram)
+
     def drain(self, most: int, keys: Keyring) -> list[Received]:
         """All that came, those of one link in order of arrival; of datagrams at most `most`."""
         datagrams, frames = self._udp.drain(most), self._serial.drain(most)
-        read = [(d, wire.decode(d.data, keys, self._cluster, self._nodes)) for d in datagrams]
-        for datagram, beat in read:
+        said = [(d, read(d.data, keys, self._cluster, self._nodes)) for d in datagrams]
+        for datagram, beat in said:
             if isinstance(beat, Reject):
                 self._refuse(datagram, _why(datagram.data, beat, self._cluster), key=datagram.data[5:6])
         lines = [(d, compact.decode(d.data, keys, self._cluster, self._nodes)) for d in frames]
@@ -82,7 +88,7 @@ class Carriers:
             if isinstance(beat, Reject):
                 number = bytes([frame.data[0] & 15]) if frame.data else b""
                 self._refuse(frame, _LINE.get(beat, "link-noise"), key=number)
-        return [Received(d.link, d.at_ns, beat) for d, beat in (*read, *lines)]
+        return [Received(d.link, d.at_ns, beat) for d, beat in (*said, *lines)]
 
     def _refuse(self, datagram: Datagram, code: str, *, key: bytes) -> None:
         details = {"source": datagram.source, "key": str(int.from_bytes(key, "big"))}
@@ -97,6 +103,12 @@ class Carriers:
             for link, (at_ns, code, details) in self._refused.items()
             if now_ns - at_ns <= LATELY_NS
         }
+
+
+def read(data: bytes, keys: Keyring, cluster: bytes, nodes: int) -> Beat | Page | Reject:
+    """What a datagram is; `nodes`: how many the configuration has."""
+    decode = pages.decode if data.startswith(pages.MAGIC) else wire.decode
+    return decode(data, keys, cluster, nodes)
 
 
 _LINE = {Reject.BAD_SIGNATURE: "link-wrong-key", Reject.UNKNOWN_KEY: "link-unknown-key"}

@@ -21,7 +21,7 @@ import hmac
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -152,23 +152,23 @@ def encode(beat: Beat, key: Key) -> bytes:
     Ages are capped and a person's free text is cleaned here. Where the rules do not fit, as many as do go now, the
     others with later beats; a rule that would not fit even alone goes without its reason.
     """
-    payload = next(p for p in map(_pack, _fitting(beat)) if _size(p, key) <= MAX_BYTES)
+    payload = next(p for p in map(_pack, _fitting(beat)) if size(p, key) <= MAX_BYTES)
     return seal(payload, beat.frame.cluster, key)
 
 
-def seal(payload: bytes, cluster: bytes, key: Key, version: int = VERSION) -> bytes:
+def seal(payload: bytes, cluster: bytes, key: Key, version: int = VERSION, magic: bytes = MAGIC) -> bytes:
     """Header, digest and payload as one datagram."""
     assert len(cluster) == 8, "a cluster id has 8 bytes"
-    header = _HEADER.pack(MAGIC, version, key.id, len(payload), cluster)
+    header = _HEADER.pack(magic, version, key.id, len(payload), cluster)
     return header + digest_of(key, header + payload) + payload
 
 
 def decode(data: bytes, keyring: Keyring, cluster: bytes, nodes: int) -> Beat | Reject:
     """The beat in a datagram, or the one reason why there is none. `nodes` is how many the configuration has."""
-    opened = _open(data, keyring, cluster)
-    if isinstance(opened, Reject):
-        return opened
-    version, payload = opened
+    found = opened(data, keyring, cluster, MAGIC, READERS)
+    if isinstance(found, Reject):
+        return found
+    version, payload = found
     try:
         beat = READERS[version](payload, cluster)
     except ValueError:  # msgspec's errors and UnicodeDecodeError are ValueErrors, and so are ours
@@ -176,18 +176,20 @@ def decode(data: bytes, keyring: Keyring, cluster: bytes, nodes: int) -> Beat | 
     return beat if beat.frame.node < nodes else Reject.UNKNOWN_NODE
 
 
-def _open(data: bytes, keyring: Keyring, cluster: bytes) -> tuple[int, bytes] | Reject:
-    """Version and payload of a datagram that one of our keys signed for our cluster."""
+def opened(
+    data: bytes, keyring: Keyring, cluster: bytes, magic: bytes, versions: Collection[int]
+) -> tuple[int, bytes] | Reject:
+    """Version and payload of a datagram of this kind (`magic`) that one of our keys signed for our cluster."""
     if data.startswith(_OLD):
         return Reject.OLD_HEARTBEAT
     if len(data) > MAX_BYTES:
         return Reject.OVERSIZED
-    if data[:4] != MAGIC[: len(data)]:
+    if data[:4] != magic[: len(data)]:
         return Reject.NOT_OURS
     if len(data) < _HEADER.size:
         return Reject.TRUNCATED
     _, version, key_id, length, sender_cluster = _HEADER.unpack_from(data)
-    if version not in READERS:
+    if version not in versions:
         return Reject.VERSION
     key = keyring.find(key_id)
     if key is None:
@@ -217,7 +219,7 @@ def digest_of(key: Key, signed: bytes) -> bytes:
     return hmac.digest(key.secret, signed, key.method.value)
 
 
-def _size(payload: bytes, key: Key) -> int:
+def size(payload: bytes, key: Key) -> int:
     return _HEADER.size + DIGEST_LENGTH[key.method] + len(payload)
 
 

@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from hbcore.engine.config import SECOND, ClusterConfig
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Answered, Guarded, Namesake, Stalled
+from hbcore.engine.flows import Page
 from hbcore.engine.heart import Heart
 from hbcore.engine.keys import Keyring
 from hbcore.engine.leases import Answer
@@ -30,7 +30,9 @@ from hbcore.links.carriers import Carriers
 from hbcore.links.ping import Pingers
 from hbcore.links.wire import Reject
 from hbcore.pulse.child import Child
+from hbcore.pulse.counts import Counts
 from hbcore.pulse.gates import Gates
+from hbcore.pulse.lists import Lists
 from hbcore.pulse.succession import Succession
 from hbcore.words import say
 
@@ -40,7 +42,6 @@ READ_AT_ONCE = 200  # datagrams: some ms of work
 STALL_NS = 10_000_000
 BYE_GAP_S = 0.02
 HANG_KILL_NS = 10 * SECOND  # a daemon that showed no life for so long is ended, so that a new one can adopt
-NAMESAKE_NS = 5 * SECOND  # so long it is told after its last beat
 GIVE_UP_LEAVING_NS = 300 * SECOND
 
 
@@ -89,10 +90,11 @@ class Pulse:
         )
         self._born_ns = now
         self._links = Carriers(config, clock)
+        self._lists = Lists(self._nodes.index(start.node), self._heart, self._links)
         six = any(":" in ip for name in config.pings for ip in config.asked(name))
         self._pinger = Pingers({group.name: group.members for group in config.ping_groups}, clock, six=six)
         self._child = child or Child(arguments(start))
-        self._counts: Counter[str] = Counter()
+        self._counts = Counts(config.timing.deadtime_ns)
         self._poll = select.poll()
         self._signals, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._pending: set[int] = set()
@@ -156,7 +158,8 @@ class Pulse:
         self._look_after_child(now)
         if now - self._counted_ns >= SECOND:
             self._counted_ns = now
-            self._count()
+            if self._child.pipe is not None:
+                self._child.pipe.send(self._counts.told(self._links, self._realtime, self._heart, now))
             if self._ready and now - self._daemon_seen_ns < HANG_KILL_NS:
                 self._manager.well(now)
 
@@ -181,6 +184,7 @@ class Pulse:
         child.send(Guarded(self._heart.leases.guard))
         if self._heart.refused:
             child.send(Namesake(now, refused=True))
+        self._lists.tell(child)
         if self._leaving_ns:
             child.send(pipe.Asked("leave"))
 
@@ -256,10 +260,13 @@ class Pulse:
             for received in self._links.drain(READ_AT_ONCE, self._keys):
                 beat = received.beat
                 if isinstance(beat, Reject):
-                    self._counts[beat.value] += 1
+                    self._counts.add(beat.value)
+                    continue
+                if isinstance(beat, Page):
+                    self._counts.add(self._lists.hear(beat, self._child.pipe).value)
                     continue
                 kind, tell = self._heart.hear(received.link, received.at_ns, beat)
-                self._counts[kind.value] += 1
+                self._counts.add(kind.value)
                 if tell is not None:
                     self._tell(tell)
             if self._links.dry:
@@ -294,6 +301,8 @@ class Pulse:
                     self._gates.lifted(ips)
                 case pipe.Watch(pings):
                     self._heart.watch(pings, now)
+                case pipe.Clients():
+                    self._lists.send(message, self._keys.signer)
                 case pipe.Quit(clean):
                     self._bye()
                     self._finish(0 if clean else 1)
@@ -343,16 +352,6 @@ class Pulse:
     def _tell(self, tell: Tell) -> None:
         if self._child.pipe is not None:
             self._child.pipe.send(tell.event)
-
-    def _count(self) -> None:
-        if self._child.pipe is not None:
-            troubles = {name: (h.trouble, dict(h.details)) for name, h in self._links.health.items()}
-            own = tuple(name for name, h in self._links.health.items() if h.own)
-            at_ns, macs = self._heart.namesake
-            recent = at_ns > 0 and clock.now_ns() - at_ns < max(NAMESAKE_NS, self._start.config.timing.deadtime_ns)
-            named = tuple(mac.hex(":") for mac in macs) if recent or self._heart.refused else ()
-            told = pipe.Counts(dict(self._counts), troubles, own, self._realtime, self._links.refused, named)
-            self._child.pipe.send(told)
 
     def _bye(self) -> None:
         """The last words again, in case a copy is lost."""

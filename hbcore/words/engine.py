@@ -18,6 +18,10 @@ SENTENCES: dict[str, str] = {
     "link-is-one-way": "heartbeats come in, ours do not arrive",
     "link-is-down": "no heartbeat within deadtime",
     "arp-deaf": "{device}: ARP and NDP cannot be listened to ({error}): a conflict about an address there is not seen",
+    "clients-told": "{ip}: the connections that clients had with the other node are reset, so that none waits in vain: "
+    "{count}",
+    "clients-unseen": "this kernel does not list TCP connections ({error}: inet_diag, tcp_diag): clients that only "
+    "wait will not learn that an address moved away from here",
     "config-differs-now": "the files of {node} differ from this node's; changed groups are not started",
     "config-agrees": "the files of {node} agree with this node's again",
     "rules-changed": "rules of the operator came from {node}",

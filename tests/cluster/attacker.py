@@ -2,7 +2,7 @@
 
 Run on a third node of the lab as `python -m tests.cluster.attacker WORD ...`; it reads the cluster's own files there,
 so it has the right keys; one JSON object on stdout says what it sent, and as what each node must have counted it.
-Invariant: what is due is worked out here from `decode` alone; the daemons are asked nothing. Must not know the lab.
+Invariant: what is due is worked out here from `read` alone; the daemons are asked nothing. Must not know the lab.
 
   fuzz COUNT SEED RATE      damaged datagrams, half of them damaged before they were signed with the right key
   record SECONDS FILE       what was heard, one hex line each
@@ -25,9 +25,13 @@ from pathlib import Path
 
 from hbcore.engine.beat import Beat, GroupWord, Mode, Stand, State, Verdict
 from hbcore.engine.config import ClusterConfig
+from hbcore.engine.flows import Page
 from hbcore.engine.keys import Keyring
 from hbcore.formats.load import load
+from hbcore.links import pages
+from hbcore.links.carriers import read
 from hbcore.links.wire import decode, encode, seal
+from tests.unit.test_pages import some
 from tests.unit.test_wire_fuzz import damaged, misused, some_beat, unsigned
 
 FILES = Path("/etc/ha.d")
@@ -76,11 +80,13 @@ def counted(datagrams: Iterable[bytes], config: ClusterConfig, keys: Keyring) ->
     total = 0
     for data in datagrams:
         total += 1
-        got = decode(data, keys, config.cluster_id, len(nodes))
+        got = read(data, keys, config.cluster_id, len(nodes))
         for me, node in enumerate(nodes):
             if isinstance(got, Beat):
                 mine = "namesake" if got.words.services else "own"  # no card that is drawn is the node's
                 classes[node][mine if got.frame.node == me else "unproven"] += 1
+            elif isinstance(got, Page):
+                classes[node]["own" if got.node == me else "unproven"] += 1
             else:
                 classes[node][got.value] += 1
     return total, classes
@@ -94,6 +100,10 @@ def fuzzed(count: int, seed: int, config: ClusterConfig, keys: Keyring) -> Itera
         for _ in range(100):
             beat = some_beat(rng)
             pool.append((encode(replace(beat, frame=replace(beat.frame, cluster=config.cluster_id)), key), key))
+        for _ in range(20):
+            life = rng.getrandbits(63), 0, 1 + rng.getrandbits(63)
+            listed = pages.encode(rng.choice([0, 1, 2]), life, rng.getrandbits(63), some(50, 5), config.cluster_id, key)
+            pool += [(data, key) for data in listed]
     for n in range(count):
         good, key = rng.choice(pool)
         if n % 2:
@@ -101,7 +111,7 @@ def fuzzed(count: int, seed: int, config: ClusterConfig, keys: Keyring) -> Itera
             continue
         payload = good[len(good) - int.from_bytes(good[6:8], "big") :]
         payload = misused(payload, rng) if rng.random() < 0.5 else damaged(payload, rng)
-        yield seal(payload, config.cluster_id if rng.random() < 0.98 else FOREIGN, key)
+        yield seal(payload, config.cluster_id if rng.random() < 0.98 else FOREIGN, key, magic=good[:4])
 
 
 def forged(seconds: float, seed: int, wire: Wire, config: ClusterConfig, keys: Keyring) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ ROTATION = (
     f"auth 3\n2 sha1 {OLD}\n3 sha256 {NEW}\n",  # then it signs
     f"auth 3\n3 sha256 {NEW}\n",  # then the old one goes
 )
-HARMLESS = {"accepted", "own", "repeat"}
+HARMLESS = {"accepted", "own", "repeat", "listed"}
 KEEPALIVE_S = 0.1
 
 

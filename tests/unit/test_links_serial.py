@@ -166,6 +166,7 @@ class Station:
             if isinstance(received.beat, Reject):
                 self.rejects.append(received.beat)
                 continue
+            assert isinstance(received.beat, Beat)
             self.rules |= set(received.beat.words.rules)
             kind, tell = self.heart.hear(received.link, received.at_ns, received.beat)
             if kind is Class.ACCEPTED and tell is not None:

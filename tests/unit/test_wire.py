@@ -227,7 +227,7 @@ OUT_OF_BOUNDS: list[tuple[int, object]] = [
     (0, 256),
     (4, 0),  # my nonce is never 0
     (7, 2**32),
-    *((8, v) for v in (-1, 6, 255, True, "ONLINE")),
+    *((8, v) for v in (-1, 7, 255, True, "ONLINE")),
     *((i, v) for i in (9, 11) for v in (-1, 2**32)),
     *((10, v) for v in (-1, 65536)),
     *((12, v) for v in ("x" * 25, "1\n", "1\x1b[2J", "\u202e1", "\x7f", 1)),
