@@ -108,6 +108,7 @@ class Heart:
         self._candidate: tuple[Key, Life] | None = None
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._seq = 0
+        self._met_ns = 0
         self._speaks_ns = LONG_AGO if resumed else 0  # from when on it may; 0: the daemon's first words are to come
         self._next_beat_ns = now_ns
         self._expected_ns = 0
@@ -201,8 +202,11 @@ class Heart:
         if beat.words.mode is Mode.REFUSED:
             return None
         new = at_ns < self._speaks_ns + self._timing.deadtime_ns and not self.leases.by_group
-        self.refused = self.refused or new or not self._may_speak(at_ns)
-        return Tell(Namesake(at_ns, self.refused))
+        refused = self.refused or new or not self._may_speak(at_ns)
+        if refused is self.refused and at_ns - self._met_ns < self._timing.keepalive_ns:
+            return None  # a flood of them is no more than one
+        self.refused, self._met_ns = refused, at_ns
+        return Tell(Namesake(at_ns, refused))
 
     def _window(self) -> int:
         """How far another link may lag behind: the beats of two deadtimes."""

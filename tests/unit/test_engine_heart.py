@@ -155,6 +155,7 @@ def test_one_that_takes_part_goes_on_and_tells(holds: bool) -> None:
     at = START + (10 * MS if holds else 500 * MS)
     run(one, START, at)
     assert one.hear("eth0", at, of_my_name()) == (Class.NAMESAKE, Tell(Namesake(at, refused=False)))
+    assert one.hear("eth0", at + 99 * MS, of_my_name()) == (Class.NAMESAKE, None), "a flood of them is no more than one"
     assert sent(run(one, at, at + SECOND))[-1][1].words.mode is Mode.ONLINE
 
 
