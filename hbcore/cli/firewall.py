@@ -1,14 +1,17 @@
-"""`hbctl firewall`: the rules that let the heartbeats of a configuration in, for nftables, firewalld and ufw.
+"""`hbctl firewall`: the rules that let the heartbeats of a configuration in, in the language of each firewall.
 
-Owns which packets those are. Invariant: exactly the ports, groups and peers that ha.cf names on their interfaces, and
-nothing is changed here. Must not know which firewall runs.
+Owns which packets those are, and what must come in beside them: with multicast the switch's question who is in a group
+(it forgets who never hears it), with IPv6 neighbour discovery, which no connection is known for. The answers of ping
+nodes need nothing: each of these firewalls lets answers in, or the machine could not even ask for a name. Invariant:
+exactly the ports, groups and peers that ha.cf names on their interfaces, and nothing is changed here. Must not know
+which firewall runs.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 from hbcore.cli.look import put_json, put_lines
@@ -16,17 +19,13 @@ from hbcore.cli.preflight import own_addresses, render
 from hbcore.control.errors import ControlError
 from hbcore.engine.config import ClusterConfig, Media, Severity
 from hbcore.formats.load import load
+from hbcore.host.firewall import Packet
+from hbcore.links.sockets import broadcast_of
 from hbcore.words import say
 
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """Datagrams on `device` to `port`: from `source` (a peer), or to `group` (multicast, with IGMP)."""
-
-    device: str
-    port: int
-    source: str = ""
-    group: str = ""
+SIX = (Media.MCAST6, Media.UCAST6)
+DISCOVERY = ("neighbour-solicitation", "neighbour-advertisement")  # RFC 4861
+MLD_QUERY = "130"  # RFC 3810; iptables has no name for it
 
 
 def firewall(args: argparse.Namespace) -> int:
@@ -43,53 +42,85 @@ def firewall(args: argparse.Namespace) -> int:
     lines = []
     for name, commands in KINDS.items():
         lines += [f"# {say(f'firewall-{name}')}", *commands(wanted), ""]
-    put_lines(lines[:-1])
+    put_lines(lines[:-1] if wanted else [f"# {say('firewall-nothing')}"])
     return 0
 
 
-def openings(config: ClusterConfig, own: set[str]) -> list[Opening]:
-    """What comes in from others. `own`: addresses of this machine; a ucast line that names one leads to us."""
+def openings(config: ClusterConfig, own: set[str]) -> list[Packet]:
+    """The beats that come in from others by a network. `own`: addresses of this machine; a ucast line that names one
+    leads to us. A broadcast's `target` is "" where its device has no address now.
+    """
     found = []
-    for link in config.links:
-        if link.media is Media.MCAST:
-            found.append(Opening(link.device, link.port, group=link.target))
-        elif link.target not in own:
-            found.append(Opening(link.device, link.port, source=link.target))
+    for link in (one for one in config.links if one.on_network and one.target not in own):
+        six = link.media in SIX
+        if link.to_peer:
+            found.append(Packet("in", link.device, link.port, six, source=link.target))
+        else:
+            found.append(Packet("in", link.device, link.port, six, target=link.target or broadcast_of(link.device)))
     return list(dict.fromkeys(found))
 
 
-def nftables(wanted: Sequence[Opening]) -> list[str]:
+def nftables(wanted: Sequence[Packet]) -> list[str]:
     """Inserted, so that they stand before what drops."""
-    head = "nft insert rule inet filter input"
     rules = []
     for one in wanted:
-        which = f"ip daddr {one.group}" if one.group else f"ip saddr {one.source}"
-        rules.append(f'{head} iifname "{one.device}" {which} udp dport {one.port} accept')
-    return rules + [f'{head} iifname "{device}" ip protocol igmp accept' for device in _multicast(wanted)]
+        which = f"saddr {one.source}" if one.source else f"daddr {one.target}" if one.target else ""
+        family = "ip6 " if one.six else "ip "
+        rules.append(f'"{one.device}" {family + which + " " if which else ""}udp dport {one.port}')
+    rules += [f'"{device}" ip protocol igmp' for device in _joined(wanted, six=False)]
+    rules += [f'"{device}" icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }}' for device in _six(wanted)]
+    rules += [f'"{device}" icmpv6 type mld-listener-query' for device in _joined(wanted, six=True)]
+    return [f"nft insert rule inet filter input iifname {rule} accept" for rule in rules]
 
 
-def firewalld(wanted: Sequence[Opening]) -> list[str]:
-    """firewalld has zones where others have interfaces; the default zone's, unless --zone is added."""
+def iptables(wanted: Sequence[Packet]) -> list[str]:
     rules = []
     for one in wanted:
-        which = f'destination address="{one.group}"' if one.group else f'source address="{one.source}"'
-        rule = f'rule family="ipv4" {which} port port="{one.port}" protocol="udp" accept'
-        rules.append(f"firewall-cmd --permanent --add-rich-rule='{rule}'")
-    igmp = ["firewall-cmd --permanent --add-protocol=igmp"] if _multicast(wanted) else []
-    return [*dict.fromkeys(rules), *igmp, "firewall-cmd --reload"]
+        which = f" -s {one.source}" if one.source else f" -d {one.target}" if one.target else ""
+        rules.append((one.six, f"{one.device}{which} -p udp --dport {one.port}"))
+    rules += [(False, f"{device} -p igmp") for device in _joined(wanted, six=False)]
+    icmp = [(device, kind) for device in _six(wanted) for kind in DISCOVERY]
+    icmp += [(device, MLD_QUERY) for device in _joined(wanted, six=True)]
+    rules += [(True, f"{device} -p icmpv6 --icmpv6-type {kind}") for device, kind in icmp]
+    return [f"{'ip6tables' if six else 'iptables'} -I INPUT -i {rule} -j ACCEPT" for six, rule in rules]
 
 
-def ufw(wanted: Sequence[Opening]) -> list[str]:
+def firewalld(wanted: Sequence[Packet]) -> list[str]:
+    """firewalld has zones where others have interfaces; the default zone's, unless --zone is added. Most of its zones
+    let all of ICMPv6 in, and it has no name for a part of it that we need.
+    """
     rules = []
     for one in wanted:
-        which = f"to {one.group}" if one.group else f"from {one.source} to any"
-        rules.append(f"ufw allow in on {one.device} {which} port {one.port} proto udp")
-    return rules + [f"ufw allow in on {device} to 224.0.0.0/4 proto igmp" for device in _multicast(wanted)]
+        which = f'source address="{one.source}" ' if one.source else ""
+        which += f'destination address="{one.target}" ' if one.target else ""
+        family = "ipv6" if one.six else "ipv4"
+        rules.append(f'rich-rule=\'rule family="{family}" {which}port port="{one.port}" protocol="udp" accept\'')
+    rules += ["protocol=igmp"] if _joined(wanted, six=False) else []
+    rules += ["protocol=ipv6-icmp"] if _six(wanted) else []
+    lines = [f"firewall-cmd --permanent --add-{rule}" for rule in dict.fromkeys(rules)]
+    return [*lines, "firewall-cmd --reload"] if lines else []
 
 
-def _multicast(wanted: Sequence[Opening]) -> list[str]:
-    """Devices on which switches may ask who is in a group, and forget who does not answer."""
-    return list(dict.fromkeys(one.device for one in wanted if one.group))
+def ufw(wanted: Sequence[Packet]) -> list[str]:
+    """Its own rules (before6.rules) let neighbour discovery and MLD in."""
+    rules = []
+    for one in wanted:
+        which = f"from {one.source} to any" if one.source else f"to {one.target or 'any'}"
+        rules.append(f"{one.device} {which} port {one.port} proto udp")
+    rules += [f"{device} to 224.0.0.0/4 proto igmp" for device in _joined(wanted, six=False)]
+    return [f"ufw allow in on {rule}" for rule in rules]
 
 
-KINDS = {"nftables": nftables, "firewalld": firewalld, "ufw": ufw}
+def _joined(wanted: Sequence[Packet], *, six: bool) -> list[str]:
+    """Devices on which groups of this family are joined."""
+    groups = (one for one in wanted if one.target and ip_address(one.target).is_multicast)
+    return list(dict.fromkeys(one.device for one in groups if one.six is six))
+
+
+def _six(wanted: Sequence[Packet]) -> list[str]:
+    return list(dict.fromkeys(one.device for one in wanted if one.six))
+
+
+KINDS: dict[str, Callable[[Sequence[Packet]], list[str]]] = {
+    "nftables": nftables, "iptables": iptables, "firewalld": firewalld, "ufw": ufw,
+}  # fmt: skip

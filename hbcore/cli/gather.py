@@ -7,7 +7,6 @@ said (`unseen`) or left out, never guessed. `root`: where /proc, /sys and /etc a
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pwd
 import subprocess
@@ -16,13 +15,14 @@ from pathlib import Path
 from typing import Literal
 
 from hbcore.agents.lookup import names_of
-from hbcore.cli import preflight, walls
+from hbcore.cli import preflight
 from hbcore.cli.facts import LONGEST, MOST, Checked, Facts, Folder, LinkSeen, Manager, Occupied, Service, Shut, User
 from hbcore.cli.firewall import openings
 from hbcore.control.client import ControlError, connect, parse
 from hbcore.control.schema import Status
 from hbcore.engine.config import ClusterConfig, Problem, Resource, Severity
 from hbcore.formats.load import load
+from hbcore.host import firewall
 from hbcore.words import say
 
 ROOT = Path("/")
@@ -66,8 +66,8 @@ def facts(folder: Path, root: Path = ROOT) -> Facts:
         return known
     ports = {link.port for link in config.links}
     wanted = openings(config, set(own))
-    ruleset = _ruleset()
-    if ruleset is None:
+    rules = asyncio.run(firewall.ruleset())
+    if rules is None:
         unseen.append("firewall")
     found = {
         "nodes": list(config.nodes),
@@ -76,7 +76,7 @@ def facts(folder: Path, root: Path = ROOT) -> Facts:
         "users": list(users(config))[:MOST],
         "folders": list(folders(config, root))[:MOST],
         "taken": [] if status else [Occupied(port, program) for port, program in taken(root, ports)],
-        "shut": [Shut(w.device, w.port, c) for w in wanted if (c := walls.dropped(ruleset or {}, w))][:MOST],
+        "shut": list(shut(rules or [], wanted))[:MOST],
         "unseen": unseen,
     }
     return Facts(**{name: getattr(known, name) for name in known.__struct_fields__} | found)
@@ -204,6 +204,15 @@ def taken(root: Path, ports: set[int]) -> Iterator[tuple[int, str]]:
             yield port, _holder(root, words[9])
 
 
+def shut(rules: Iterable[dict[str, object]], wanted: Iterable[firewall.Packet]) -> Iterator[Shut]:
+    """Beats that a rule here surely drops."""
+    book = list(rules)
+    for packet in wanted:
+        ruled = firewall.dropped(book, packet)
+        if ruled is not None and ruled.sure:
+            yield Shut(packet.device, packet.port, ruled.chain)
+
+
 def _holder(root: Path, inode: str) -> str:
     for pid, name in programs(root):
         for path in _children(root / "proc" / str(pid) / "fd"):
@@ -213,15 +222,6 @@ def _holder(root: Path, inode: str) -> str:
             except OSError:
                 continue
     return ""
-
-
-def _ruleset() -> dict[str, object] | None:
-    """None: it cannot be seen (nft is not installed, or is not ours to ask)."""
-    try:
-        said = json.loads(_output(["nft", "-j", "list", "ruleset"]) or "null")
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) else None
 
 
 async def _status() -> Status | None:

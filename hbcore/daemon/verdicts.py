@@ -7,7 +7,7 @@ Invariant: only looks, and at the packet filter only for a link from which nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from hbcore.daemon.snapshot import Extra
@@ -68,7 +68,8 @@ class Verdicts:
         if now - self._filtered_ns >= FILTER_NS:
             self._filter.clear()
             self._filtered_ns = now
-        asked = Packet("in", link.device, link.port, link.media in SIX)
+        source, target = (link.target, "") if link.to_peer else ("", link.target)
+        asked = Packet("in", link.device, link.port, link.media in SIX, source, target)
         if asked not in self._filter:
             self._filter[asked] = _ruled(asked, await firewall.ruleset())
         return self._filter[asked]
@@ -88,8 +89,8 @@ def _ruled(asked: Packet, rules: list[dict[str, object]] | None) -> Cause:
     args = {"device": asked.device, "port": str(asked.port)}
     if rules is None:
         return "link-none-comes", args
-    for way, code in (("in", "link-rule-in"), ("out", "link-rule-out")):
-        packet = Packet("out" if way == "out" else "in", asked.device, asked.port, asked.six)
+    leaving = replace(asked, way="out", source="", target=asked.source or asked.target)
+    for packet, code in ((asked, "link-rule-in"), (leaving, "link-rule-out")):
         if ruled := firewall.dropped(rules, packet):
             return code if ruled.sure else f"{code}-perhaps", {**args, "chain": ruled.chain}
     return "link-none-comes-unfiltered", args

@@ -1,69 +1,67 @@
-"""Whether this machine's own packet filter drops heartbeats: nftables' base chains for what comes in and goes out.
+"""Whether this machine's own packet filter drops heartbeats: base chains for what comes in and goes out.
 
-Owns the reading of rules. Invariant: "drops" is said only where every condition of the rule that drops is understood
-and holds; where something before it was not understood, it is "may drop". Only looks: rules of the old iptables, of
-bridges and of other machines stay unseen. Must not know links.
+Owns the judgement of rules as nftables prints them (libnftables-json(5)), and their reading; xtables.py brings those of
+the old iptables into the same form. Invariant: `sure` is said only where every condition of the rule that drops is
+understood and holds, and nothing before it was left unread. Only looks: what bridges and other machines drop stays
+unseen. Must not know links.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 import msgspec
 
-LIMIT = 4 << 20  # bytes of rules; more are not read
-PATIENCE_S = 2.0
-DEPTH = 16  # chains that jump to chains
-_HOOKS = {"in": "input", "out": "output"}
+from hbcore.host import xtables
+from hbcore.host.asking import asked
+
+DEPTH = 16  # chains that jump to chains; the kernel's own limit, NFT_JUMP_STACK_SIZE
+_HOOKS = {"in": ("prerouting", "input"), "out": ("output", "postrouting")}
 _DEVICE = {"in": ("iif", "iifname"), "out": ("oif", "oifname")}
+# Statements that neither ask nor decide; others beside them (limit, quota, xt, ...) may let a packet pass or not.
+_IDLE = {"counter", "log", "match", "mangle", "notrack"}
+_VERDICTS = ("accept", "drop", "return")
+_DECIDING = {"reject", *_VERDICTS, "jump", "goto", "vmap", "queue"}
+ELSE = -1  # of another protocol: nothing of it is in the packet
+Rule = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A heartbeat by UDP as the filter sees it; both its ports are `port`."""
+    """A heartbeat by UDP as the filter sees it; both its ports are `port`. `source`, `target`: addresses, "" where they
+    are not known.
+    """
 
     way: Literal["in", "out"]
     device: str
     port: int
     six: bool
+    source: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """`chain`: as nft names it, e.g. "inet filter input". `sure`: nothing before the verdict was left unread."""
+    """`chain`: as nft names it, e.g. "inet filter input"; "iptables-legacy -t filter INPUT" of the old kind.
+    `sure`: nothing before the verdict was left unread.
+    """
 
     chain: str
     sure: bool
 
 
 async def ruleset() -> list[dict[str, Any]] | None:
-    """All rules as `nft -j` prints them; None where that cannot be asked here."""
+    """All rules in nft's form; None where some cannot be seen here (no right, no program)."""
+    text = await asked("nft", "-j", "list", "ruleset")
     try:
-        process = await asyncio.create_subprocess_exec(
-            "nft", "-j", "list", "ruleset", stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, limit=LIMIT,
-        )  # fmt: skip
-    except OSError:
-        return None
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            text = bytearray()
-            while len(text) < LIMIT and (more := await process.stdout.read(LIMIT - len(text))):
-                text += more
-    except TimeoutError:
-        text.clear()
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()  # done, or too slow
-    await process.wait()
-    try:
-        return msgspec.json.decode(bytes(text), type=dict[str, list[dict[str, Any]]]).get("nftables")
+        rules = msgspec.json.decode(text, type=dict[str, list[dict[str, Any]]]).get("nftables") if text else None
     except msgspec.DecodeError:
         return None
+    old = None if rules is None else await xtables.ruleset()
+    return None if rules is None or old is None else rules + old
 
 
 def dropped(rules: Iterable[dict[str, Any]], packet: Packet) -> Ruled | None:
@@ -78,7 +76,7 @@ class _Book:
 
     def __init__(self, rules: Iterable[dict[str, Any]]) -> None:
         self.chains: dict[tuple[str, str, str], dict[str, Any]] = {}
-        self.rules: dict[tuple[str, str, str], list[list[dict[str, Any]]]] = {}
+        self.rules: dict[tuple[str, str, str], list[Rule]] = {}
         for item in rules:
             if chain := item.get("chain"):
                 self.chains[chain["family"], chain["table"], chain["name"]] = chain
@@ -91,7 +89,7 @@ class _Book:
         return [
             key
             for key, chain in self.chains.items()
-            if key[0] in families and chain.get("hook") == _HOOKS[packet.way] and chain.get("type") == "filter"
+            if key[0] in families and chain.get("hook") in _HOOKS[packet.way] and chain.get("type") == "filter"
         ]
 
 
@@ -99,7 +97,8 @@ def _base(book: _Book, key: tuple[str, str, str], packet: Packet) -> Ruled | Non
     verdict, sure = _walk(book, key, packet, DEPTH)
     if not verdict:
         verdict = str(book.chains[key].get("policy", "accept"))
-    return Ruled(" ".join(key), sure) if verdict == "drop" else None
+    shown = key[1:] if xtables.OLD in key[1] else key
+    return Ruled(" ".join(shown), sure) if verdict == "drop" else None
 
 
 def _walk(book: _Book, key: tuple[str, str, str], packet: Packet, depth: int) -> tuple[str, bool]:
@@ -109,8 +108,13 @@ def _walk(book: _Book, key: tuple[str, str, str], packet: Packet, depth: int) ->
         holds = [_holds(expression["match"], packet) for expression in rule if "match" in expression]
         if False in holds:
             continue
-        known = None not in holds and not any("xt" in expression for expression in rule)
-        verdict, certain = _verdict(book, key, rule, packet, depth)
+        verdict, certain, known = "", True, None not in holds
+        for expression in rule:
+            kind = next(iter(expression), "")
+            if kind in _DECIDING:
+                verdict, certain = _verdict(book, key, expression, packet, depth)
+                break
+            known = known and kind in _IDLE
         if verdict == "return" and known:
             return "", sure
         sure = sure and certain and (known or verdict in ("", "drop"))
@@ -120,50 +124,75 @@ def _walk(book: _Book, key: tuple[str, str, str], packet: Packet, depth: int) ->
 
 
 def _verdict(
-    book: _Book, key: tuple[str, str, str], rule: list[dict[str, Any]], packet: Packet, depth: int
+    book: _Book, key: tuple[str, str, str], statement: dict[str, Any], packet: Packet, depth: int
 ) -> tuple[str, bool]:
-    for expression in rule:
-        if "drop" in expression or "reject" in expression:
+    """Of one statement, as `_walk`'s; "return" beside them."""
+    match statement:
+        case {"reject": _}:
             return "drop", True
-        if "accept" in expression or "return" in expression:
-            return next(iter(expression)), True
-        if target := expression.get("jump") or expression.get("goto"):
-            return _walk(book, (*key[:2], target["target"]), packet, depth - 1) if depth else ("", False)
-        if "vmap" in expression or "queue" in expression:
+        case {"jump": {"target": target}} | {"goto": {"target": target}}:
+            verdict, sure = _walk(book, (*key[:2], target), packet, depth - 1) if depth else ("", False)
+            return verdict or ("return" if "goto" in statement else ""), sure
+        case {"vmap": {"key": dict(left), "data": {"set": list(pairs)}}}:
+            for value, found in pairs:
+                holds = _holds({"op": "==", "left": left, "right": value}, packet)
+                if holds is not False:
+                    return _verdict(book, key, found, packet, depth) if holds else ("", False)
+            return "", True
+        case {"vmap": _} | {"queue": _}:
             return "", False
-    return "", True
+        case _:
+            return next((one for one in _VERDICTS if one in statement), ""), True
 
 
 def _holds(match: dict[str, Any], packet: Packet) -> bool | None:
     """None: not understood."""
     left, right, operator = match.get("left", {}), match.get("right"), match.get("op")
-    meta, payload = left.get("meta", {}).get("key"), left.get("payload", {})
-    value: object
-    if meta in _DEVICE[packet.way]:
-        value = packet.device
-    elif meta in ("l4proto",) or payload.get("field") in ("protocol", "nexthdr"):
-        value = "udp"
-    elif meta == "nfproto":
-        value = "ipv6" if packet.six else "ipv4"
-    elif payload.get("protocol") in ("udp", "th") and payload.get("field") in ("dport", "sport"):
-        value = packet.port
-    elif payload.get("protocol") in ("tcp", "icmp", "icmpv6", "sctp"):
+    value = _value(left, packet) if isinstance(left, dict) else None
+    if value == ELSE:
         return False
-    else:
-        return None
-    found = _among(value, right)
+    found = None if value is None else _among(value, right)
     if found is None or operator not in ("==", "!=", "in"):
         return None
     return found is (operator != "!=")
 
 
-def _among(value: object, right: Any) -> bool | None:
+def _value(left: dict[str, Any], packet: Packet) -> str | int | None:
+    """What the packet has there; None: that cannot be told."""
+    cast = "" if not packet.target else "multicast" if ip_address(packet.target).is_multicast else "broadcast"
+    match left:
+        case {"meta": {"key": key}} if key in _DEVICE[packet.way]:
+            return packet.device
+        case {"payload": {"protocol": "ip" | "ip6" as family}} if (family == "ip6") is not packet.six:
+            return ELSE
+        case {"meta": {"key": "l4proto"}} | {"payload": {"field": "protocol" | "nexthdr"}}:
+            return "udp"
+        case {"meta": {"key": "nfproto"}}:
+            return "ipv6" if packet.six else "ipv4"
+        case {"meta": {"key": "pkttype"}} | {"fib": {"result": "type", "flags": ["daddr"]}} if packet.way == "in":
+            return cast or None
+        case {"payload": {"protocol": "udp" | "th", "field": "dport" | "sport"}}:
+            return packet.port
+        case {"payload": {"protocol": "tcp" | "icmp" | "icmpv6" | "sctp" | "igmp"}}:
+            return ELSE
+        case {"payload": {"protocol": "ip" | "ip6", "field": "saddr"}}:
+            return packet.source or None
+        case {"payload": {"protocol": "ip" | "ip6", "field": "daddr"}}:
+            return packet.target or None
+        case {"ct": {"key": "state"}} if cast and packet.way == "in":
+            return "new"  # nothing of ours ever went back to where it came from; to a peer it does, from the same port
+    return None
+
+
+def _among(value: str | int, right: Any) -> bool | None:
     match right:
-        case {"set": list(items)}:
+        case {"set": list(items)} | list(items):
             each = [_among(value, item) for item in items]
             return True if True in each else None if None in each else False
-        case {"range": [low, high]} if isinstance(value, int) and isinstance(low, int) and isinstance(high, int):
+        case {"range": [int(low), int(high)]} if isinstance(value, int):
             return low <= value <= high
+        case {"prefix": {"addr": str(address), "len": int(length)}} if isinstance(value, str):
+            return ip_address(value) in ip_network(f"{address}/{length}", strict=False)
         case str(word) if word.startswith("@"):
             return None
         case str(word) if word.endswith("*") and isinstance(value, str):

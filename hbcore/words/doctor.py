@@ -62,5 +62,5 @@ SENTENCES: dict[str, str] = {
     "fix-ping-member": "write `ping` with the router's address in ha.cf",
     "fix-link": "hbctl firewall on both; then cable and switch",
     "fix-peer-unseen": "ssh to it once by hand; then hbctl doctor --peer [USER@]HOST, or hbctl doctor there",
-    "fix-unseen-firewall": "run as root, with nft installed",
+    "fix-unseen-firewall": "run as root, with nft installed (and iptables, where rules of the old kind are loaded)",
 }

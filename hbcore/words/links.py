@@ -13,14 +13,15 @@ SENTENCES: dict[str, str] = {
     "link-no-carrier": "{device} has no carrier: is its cable plugged in, and the switch on?",
     "link-not-on-device": "{target} is in no subnet of {device} ({subnets}), so nothing sent there arrives: is the "
     "device or the address a mistake?",
-    "link-none-comes": "heartbeats are sent and none comes in; whether a rule here drops them could not be asked (nft)",
-    "link-none-comes-unfiltered": "heartbeats are sent and none comes in; no nftables rule here drops them: look at "
-    "the other node, its firewall, and the network between",
-    "link-rule-in": "the nftables chain `{chain}` here drops what comes in on {device} for UDP port {port}: allow it",
-    "link-rule-in-perhaps": "heartbeats are sent and none comes in; the nftables chain `{chain}` here drops what no "
+    "link-none-comes": "heartbeats are sent and none comes in; whether a rule here drops them could not be asked "
+    "(nft, iptables-legacy-save)",
+    "link-none-comes-unfiltered": "heartbeats are sent and none comes in; no rule of the firewall here drops them: "
+    "look at the other node, its firewall, and the network between",
+    "link-rule-in": "the firewall's chain `{chain}` here drops what comes in on {device} for UDP port {port}: allow it",
+    "link-rule-in-perhaps": "heartbeats are sent and none comes in; the firewall's chain `{chain}` here drops what no "
     "rule lets in, UDP port {port} on {device} perhaps with it: look there first",
-    "link-rule-out": "the nftables chain `{chain}` here drops what goes out on {device} to UDP port {port}: allow it",
-    "link-rule-out-perhaps": "heartbeats are sent and none comes in; the nftables chain `{chain}` here drops what no "
+    "link-rule-out": "the firewall's chain `{chain}` here drops what goes out on {device} to UDP port {port}: allow it",
+    "link-rule-out-perhaps": "heartbeats are sent and none comes in; the firewall's chain `{chain}` here drops what no "
     "rule lets out, UDP port {port} on {device} perhaps with it: look there first",
     "link-line-silent": "nothing comes in on {device}: is the cable a null modem's and plugged in at both ends, and "
     "does the other node have {baud} baud too?",

@@ -23,8 +23,10 @@ SENTENCES: dict[str, str] = {
     "firewall-wrong": "The files are wrong, so there is nothing to open: {first}",
     "firewall-nftables": "nftables; table and chain as in Debian's /etc/nftables.conf: write them there, too, to keep "
     "them",
+    "firewall-iptables": "iptables; netfilter-persistent save (Debian's iptables-persistent) keeps them",
     "firewall-firewalld": "firewalld, in the default zone (--zone=ZONE for another)",
     "firewall-ufw": "ufw",
+    "firewall-nothing": "Heartbeats come by serial lines only: there is nothing to open.",
     # the manual, around what is made from the grammar and the tables
     "man-hbctl": """hbctl looks at a cluster of hbcored(8) and steers it, from a terminal and from scripts.
 

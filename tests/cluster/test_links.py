@@ -114,7 +114,7 @@ def test_a_rule_of_this_machine_is_named(c: Cluster) -> None:
 
 def test_what_is_lost_on_the_way_is_not_blamed_on_this_machine(c: Cluster) -> None:
     c.cut_beats()
-    said(c, "node1", "no nftables rule here drops them")
+    said(c, "node1", "no rule of the firewall here drops them")
 
 
 def test_a_cable_that_is_out(c: Cluster) -> None:

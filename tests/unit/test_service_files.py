@@ -1,31 +1,22 @@
-"""The service, its manual and the firewall as they would be installed and typed: real files, systemd's, groff's and the
-kernel's own judgement.
-"""
+"""The service and its manual as they would be installed: real files, systemd's and groff's own judgement."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import socket
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from hbcore.cli import firewall, grammar, hbcored, manual
+from hbcore.cli import grammar, hbcored, manual
 from hbcore.daemon.journal import Journal
-from hbcore.engine.config import ClusterConfig, Link, Media
 from hbcore.engine.effects import Note
 from hbcore.formats import directives
-from tests import programs
-from tests.unit.links_net import in_namespace, two_nodes
 from tests.unit.test_hbctl import HBCTL, TREE
 
 UNIT = "etc/systemd/system/hbcored.service"
 PAGES = ("man8/hbctl.8", "man8/hbcored.8", "man5/hbcore-ha.cf.5")
-GROUP = "225.100.0.1"
 
 
 def hbctl(*words: str) -> subprocess.CompletedProcess[str]:
@@ -146,88 +137,3 @@ def test_groff_finds_nothing_wrong_with_a_page(installed: Path, page: str) -> No
     argv = ["groff", "-man", "-Tutf8", "-ww", "-z", str(path)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-# -- the firewall ------------------------------------------------------------------------------------------------------
-
-
-def config(*links: Link) -> ClusterConfig:
-    return ClusterConfig("test", ("node1", "node2"), links, (), ())
-
-
-MCAST = Link("eth0", Media.MCAST, "eth0", GROUP, 694)
-UCAST = Link("eth0.2", Media.UCAST, "eth0", "10.0.0.2", 1694)
-OWN = Link("eth0.3", Media.UCAST, "eth0", "10.0.0.1", 1694)
-
-
-def test_exactly_what_the_configuration_names_in_three_languages() -> None:
-    wanted = firewall.openings(config(MCAST, UCAST, OWN), {"10.0.0.1"})
-    assert firewall.nftables(wanted) == [
-        f'nft insert rule inet filter input iifname "eth0" ip daddr {GROUP} udp dport 694 accept',
-        'nft insert rule inet filter input iifname "eth0" ip saddr 10.0.0.2 udp dport 1694 accept',
-        'nft insert rule inet filter input iifname "eth0" ip protocol igmp accept',
-    ]
-    assert firewall.ufw(wanted) == [
-        f"ufw allow in on eth0 to {GROUP} port 694 proto udp",
-        "ufw allow in on eth0 from 10.0.0.2 to any port 1694 proto udp",
-        "ufw allow in on eth0 to 224.0.0.0/4 proto igmp",
-    ]
-    first, second, igmp, reload = firewall.firewalld(wanted)
-    assert f'destination address="{GROUP}" port port="694" protocol="udp" accept' in first
-    assert 'source address="10.0.0.2" port port="1694"' in second
-    assert igmp.endswith("--add-protocol=igmp") and reload == "firewall-cmd --reload"
-    assert "igmp" not in " ".join(firewall.nftables(firewall.openings(config(UCAST), set())))
-
-
-@pytest.mark.needs("nft")
-@in_namespace
-def test_the_kernel_lets_the_heartbeats_in_and_nothing_else() -> None:
-    a, b = two_nodes()
-    nft = programs.found("nft") or "nft"
-    with b:
-        ears = {}
-        for name, port in (("mcast", 694), ("ucast", 1694), ("other", 1695)):
-            ear = ears[name] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            ear.bind(("", port))
-            ear.settimeout(0.3)
-        request = socket.inet_aton(GROUP) + socket.inet_aton("10.0.0.2")
-        ears["mcast"].setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
-        drops = "table inet filter { chain input { type filter hook input priority 0; policy drop; }; }"
-        subprocess.run([nft, "-f", "-"], input=drops, text=True, check=True)
-
-    def arrives() -> set[str]:
-        with a, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth:
-            mouth.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.0.0.1"))
-            for address in ((GROUP, 694), ("10.0.0.2", 694), ("10.0.0.2", 1694), ("10.0.0.2", 1695)):
-                mouth.sendto(str(address).encode(), address)
-        found = set()
-        for ear in ears.values():
-            try:
-                while True:
-                    found.add(ear.recv(100).decode())
-            except TimeoutError:
-                pass
-        return found
-
-    assert arrives() == set()
-    mine = Link("eth0.2", Media.UCAST, "eth0", "10.0.0.1", 1694)
-    with b:
-        for line in firewall.nftables(firewall.openings(config(MCAST, mine), {"10.0.0.2"})):
-            subprocess.run(["sh", "-ec", line.replace("nft", nft, 1)], check=True)
-    assert arrives() == {str((GROUP, 694)), str(("10.0.0.2", 1694))}
-
-
-def test_it_reads_the_files_and_says_where_they_are_wrong() -> None:
-    place = Path(tempfile.mkdtemp())
-    shutil.copytree(TREE / "hbcore/lab/ha.d", place / "ha.d")
-    (place / "ha.d/authkeys").chmod(0o600)
-    done = hbctl("firewall", "--config", str(place / "ha.d"), "--json")
-    assert done.returncode == 0, done.stderr
-    assert f"ip daddr {GROUP} udp dport 694" in json.loads(done.stdout)["nftables"][0]
-    text = hbctl("firewall", "--config", str(place / "ha.d")).stdout
-    assert "# nftables" in text and "# ufw\nufw allow in on eth0" in text
-    with (place / "ha.d/ha.cf").open("a") as file:
-        file.write("mcast eth0\n")
-    done = hbctl("firewall", "--config", str(place / "ha.d"))
-    assert done.returncode == 1 and "ha.cf:6: " in done.stderr
-    shutil.rmtree(place)
