@@ -8,24 +8,25 @@ where it opens. Must not know the sentences.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hbcore.cli import care
+from hbcore.cli.care import Said
 from hbcore.cli.look import put_json, put_lines
 from hbcore.cli.readable import readable
-from hbcore.engine.config import CARE, SECOND, ClusterConfig, GroupDef, Problem, Weight
+from hbcore.engine.config import SECOND, ClusterConfig, GroupDef, Link, Media, Problem, Weight
 from hbcore.engine.group import STOP_RETRIES
 from hbcore.engine.holes import STRONG_BITS
 from hbcore.engine.lease import HUNG_NS, Lease, lease_of, valid_s
 from hbcore.engine.probing import ROUND_NS
+from hbcore.engine.serial import frame_bytes, pace_ns
 from hbcore.formats.haresources import written
 from hbcore.formats.timing import HEARTBEATS_DEADTIME_NS, HEARTBEATS_KEEPALIVE_NS
 from hbcore.formats.values import show
 from hbcore.words import say
-
-Said = tuple[str, Mapping[str, object]]  # a code of words with its arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +114,15 @@ def _of(view: View, code: str, *kinds: str, **args: object) -> list[Said]:
     return [(code, {"groups": groups, **args})] if groups else []
 
 
-def _hole(code: str, **args: object) -> Said:
-    return f"hole-{code}", args
+def _hole(code: str, groups: str = "", **args: object) -> Said:
+    """`groups`: whose it is, where not all's."""
+    return f"hole-{code}", {"groups": groups, **args}
 
 
 def _twice(view: View) -> list[Said]:
     """H1, of groups that must not run twice and of those that no address tells of."""
-    heavy = [_hole("H1", why="heavy")] if view.groups("heavy", "heavy-bare") else []
-    return heavy + ([_hole("H1", why=say("explain-kind-bare"))] if view.groups("bare") else [])
+    kinds = ((("heavy", "heavy-bare"), "heavy"), (("bare",), say("explain-kind-bare")))
+    return [_hole("H1", groups, why=why) for names, why in kinds if (groups := view.groups(*names))]
 
 
 def _power(view: View) -> Fault:
@@ -142,9 +144,10 @@ def _frozen(view: View) -> Fault:
     here = _of(view, "x-frozen-gated", "gated", silent=silent, takeover=view.takeover)
     here += _of(view, "x-frozen-open", "open", valid=f"{valid_s(view.lease)} s")
     here += _of(view, "x-frozen-bare", "bare") + _of(view, "x-frozen-heavy", "heavy", "heavy-bare")
-    holes = [_hole("H4")] if view.groups("heavy", "heavy-bare") else []
-    if view.groups("open"):
-        holes.append(_hole("H6", error="guard: off", seconds=valid_s(view.lease)))
+    heavy, unguarded = view.groups("heavy", "heavy-bare"), view.groups("open")
+    holes = [_hole("H4", heavy)] if heavy else []
+    if unguarded:
+        holes.append(_hole("H6", unguarded, error="guard: off", seconds=valid_s(view.lease)))
     return Fault("when-frozen", tuple(here), (("hb-frozen", {"deadtime": show(view.hb_deadtime_ns)}),), tuple(holes))
 
 
@@ -165,7 +168,8 @@ def _one_link(view: View) -> Fault:
 
 
 def _all_links(view: View) -> Fault:
-    here = _of(view, "x-cut-veto", *LIGHT, "heavy") + _of(view, "x-cut-block", "bare", "heavy", "heavy-bare")
+    here = _of(view, "x-cut-veto", *LIGHT) + _of(view, "x-cut-heavy", "heavy")
+    here += _of(view, "x-cut-block", "bare", "heavy-bare")
     times = {"lease": show(view.lease.lease_ns), "deadtime": view.deadtime, "takeover": view.takeover}
     here.append(("x-cut-ping", times | {"ping": view.ping}) if view.config.pings else ("x-cut-gateway", {}))
     holes = [_hole("H2", control=view.ping) if view.config.pings else _hole("H3"), *_twice(view)]
@@ -209,21 +213,21 @@ def _leave(view: View) -> Fault:
     return Fault("when-leave", (("x-leave", {}),), (("hb-leave", {}),))
 
 
-def _service(view: View) -> Fault:
-    care = {"every": show(CARE.monitor_ns), "restarts": CARE.restarts, "forget": show(CARE.forget_ns)}
-    here: list[Said] = [("x-service", care)]
+def _service(view: View) -> Fault | None:
+    here = care.failing(view.config.groups)
     if view.groups(*LIGHT, "heavy"):
         here.append(("x-address", {}))
-    return Fault("when-service", tuple(here), (("hb-service", {}),))
+    return Fault("when-service", tuple(here), (("hb-service", {}),)) if here else None
 
 
 def _start(view: View) -> Fault:
-    return Fault("when-start", (("x-start", {"start": show(CARE.start_ns)}),), (("hb-start", {}),))
+    hangs = care.hanging("x-start-hangs", view.config.groups, lambda one: one.start_ns)
+    return Fault("when-start", (("x-start", {}), *hangs), (("hb-start", {}),))
 
 
 def _stop(view: View) -> Fault:
-    tries = {"tries": 1 + STOP_RETRIES, "stop": show(CARE.stop_ns)}
-    return Fault("when-stop", (("x-stop", tries),), (("hb-stop", {}),))
+    hangs = care.hanging("x-stop-hangs", view.config.groups, lambda one: one.stop_ns)
+    return Fault("when-stop", (("x-stop", {"tries": 1 + STOP_RETRIES}), *hangs), (("hb-stop", {}),))
 
 
 ANSWERS: tuple[Callable[[View], Fault | None], ...] = (
@@ -237,7 +241,7 @@ ANSWERS: tuple[Callable[[View], Fault | None], ...] = (
 
 def _cluster(view: View) -> list[Said]:
     config = view.config
-    links = ", ".join(dict.fromkeys(say("explain-link", device=o.device, target=o.target) for o in config.links))
+    links = ", ".join(dict.fromkeys(_link(view, link) for link in config.links))
     said: list[Said] = [
         ("explain-cluster", {"cluster": config.cluster, "nodes": ", ".join(config.nodes)}),
         ("explain-beat", {"keepalive": show(view.lease.keepalive_ns), "links": links, "deadtime": view.deadtime}),
@@ -247,10 +251,23 @@ def _cluster(view: View) -> list[Said]:
     return said + ([_hole("H7", bits=view.key_bits)] if view.key_bits < STRONG_BITS else [])
 
 
-def _group(group: GroupDef) -> tuple[str, str]:
+def _link(view: View, link: Link) -> str:
+    if not link.on_network:  # slower than the others, where it must be
+        pace = pace_ns(frame_bytes(len(view.config.groups)), link.baud, view.lease.keepalive_ns)
+        return say("explain-line", device=link.device, baud=link.baud, pace=show(pace))
+    if link.media is Media.BCAST:
+        return say("explain-link-all", device=link.device)
+    return say("explain-link", device=link.device, target=link.target)
+
+
+def _group(group: GroupDef) -> tuple[str, ...]:
     why = say(group.weight_why, of=group.weight_of)
     first = say("explain-group", group=group.name, home=group.prefer[0], weight=group.weight, why=why)
-    return first, say("explain-resources", resources="  ".join(_resource(r) for r in group.resources))
+    return first, say("explain-resources", resources="  ".join(_resource(r) for r in group.resources)), *_own(group)
+
+
+def _own(group: GroupDef) -> list[str]:
+    return [say("explain-care", resource=name, listed=listed) for name, listed in care.own(group)]
 
 
 def _resource(resource: Any) -> str:
@@ -263,7 +280,10 @@ def _resource(resource: Any) -> str:
 def _tell(said: Said) -> str:
     code, args = said
     text = say(code, **args)
-    return say("explain-hole", hole=code.removeprefix("hole-"), text=text) if code.startswith("hole-") else text
+    if not code.startswith("hole-"):
+        return text
+    whose = say("explain-who", names=args["groups"]) if args["groups"] else ""
+    return say("explain-hole", hole=code.removeprefix("hole-"), whose=whose, text=text)
 
 
 def _text(view: View, faults: list[Fault]) -> Iterator[str]:
@@ -272,9 +292,9 @@ def _text(view: View, faults: list[Fault]) -> Iterator[str]:
     yield ""
     yield say("explain-groups" if view.config.groups else "explain-no-groups")
     for group in view.config.groups:
-        first, second = _group(group)
+        first, *more = _group(group)
         yield f"  {first}"
-        yield f"    {second}"
+        yield from (f"    {line}" for line in more)
     for fault in faults:
         yield ""
         yield say(fault.code)
@@ -291,7 +311,7 @@ def _as_json(view: View, faults: list[Fault]) -> dict[str, Any]:
         "said": [_coded(said) for said in _cluster(view)],
         "groups": [
             {"name": g.name, "home": g.prefer[0], "weight": str(g.weight), "kind": kind(g), "why": _group(g)[0],
-             "resources": [_resource(r) for r in g.resources]}
+             "resources": [_resource(r) for r in g.resources], "care": _own(g)}
             for g in view.config.groups
         ],
         "faults": [

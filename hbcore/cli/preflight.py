@@ -111,8 +111,8 @@ def _told(config: ClusterConfig) -> list[Problem]:
         ha.warning(0, "no-control")
     if len(wires := {link.device for link in config.links}) == 1:
         ha.note(0, "one-link", device=next(iter(wires)))
-    if config.chosen:
-        listed = ", ".join(f"{c.option} {c.ours} ({c.heartbeats})" for c in config.chosen)
+    if other := [c for c in config.chosen if c.ours != c.heartbeats]:
+        listed = ", ".join(f"{c.option} {c.ours} ({c.heartbeats})" for c in other)
         ha.note(0, "chosen", profile=config.chosen[0].profile, listed=listed)
     res = Findings("haresources")
     for group in config.groups:

@@ -52,9 +52,11 @@ def spell(ns: int) -> str:
 
 
 def show(ns: int) -> str:
-    """A time as a person reads it: "2 s", "350 ms"."""
+    """A time as a person reads it: "2 s", "6.05 s", "350 ms"."""
     if ns % SECOND == 0:
         return f"{ns // SECOND} s"
+    if ns > SECOND and ns % MS == 0:
+        return f"{ns / SECOND:g} s"
     return f"{ns // MS} ms" if ns % MS == 0 else f"{ns // 1000} us"
 
 

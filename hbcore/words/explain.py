@@ -5,12 +5,12 @@
 
 WHEN = {
     "when-power": "A node that runs groups loses its power",
-    "when-frozen": "All of ours on such a node stands still or is killed (no processor, SIGSTOP, kill -9)",
-    "when-process": "One of our two processes there dies, or hangs",
+    "when-frozen": "All processes of hbcored on such a node stand still or are killed (no processor, SIGSTOP, kill -9)",
+    "when-process": "One of the two processes of hbcored there dies, or hangs",
     "when-paused": "The hypervisor pauses such a node, and lets it go on",
     "when-one-link": "One path of the heartbeats is cut",
     "when-all-links": "All paths of the heartbeats are cut, and both nodes live",
-    "when-card": "The network of the address fails on the node that runs the group, heartbeats arrive on another",
+    "when-card": "The network of the address fails on the node that runs the group, and heartbeats arrive by another",
     "when-ping": "The ping node is off",
     "when-idle": "A node that runs nothing reboots or loses its power",
     "when-boot": "Both nodes boot at once, or one alone",
@@ -42,11 +42,13 @@ HERE = {
     "an alarm, and waits for `hbctl fence NODE --confirm-off`",
     "x-process": "a dead one is started again at once and adopts what runs; of one that hangs, light groups are given "
     "away after {hung}, heavy ones go on without a manager",
-    "x-paused": "as above while it is paused; then it goes on from where it was, until its first heartbeat",
+    "x-paused": "as when all of hbcored stands still there, while it is paused; what follows is the hole",
     "x-one-link": "nothing moves; the link is shown as down after {deadtime}",
     "x-one-path": "{link} is the only path: see the next fault",
     "x-cut-veto": "{groups}: nothing moves as long as the owner answers for the address on the network, which is asked "
     "once a second; an alarm says so",
+    "x-cut-heavy": "{groups}: nothing moves as long as the owner answers for the address, or its machine answers at "
+    "all; an alarm says so",
     "x-cut-block": "{groups}: nothing moves as long as the owner's machine answers; an alarm says so",
     "x-cut-ping": "an owner that does not reach {ping} either takes its addresses off {lease} after the last answer "
     "and stops the rest {deadtime} later; the other node, if it reaches it, has them about {takeover} after the last "
@@ -64,14 +66,18 @@ HERE = {
     "later the rest; before each it asks the network",
     "x-leave": "its groups are stopped in order and given to the other node, which starts them at once: they are out "
     "as long as the scripts take. Standby lasts until `hbctl online`",
-    "x-service": "noticed within {every}: it and what started after it in its group is stopped and started again, and "
-    "the address stays; once more than {restarts} times within {forget} the group moves to the other one; hbcore.yaml "
-    "may say otherwise of single resources",
+    "x-service": "{who}noticed within {every}: it and what started after it in its group is stopped and started again, "
+    "and the address stays; once more than {restarts} times within {forget} the group moves to the other node",
+    "x-service-move": "{who}noticed within {every}: the group moves to the other node at once",
+    "x-service-ignore": "{who}noticed within {every} and told; nothing is done about it",
+    "x-service-never": "{who}not noticed: its status is never asked",
     "x-address": "an address that somebody takes off is put on again",
     "x-start": "what was started of its group is stopped again, and the other node starts it; if it does not start "
-    "there either it stays stopped until `hbctl group clear`. A script that hangs has failed after {start}",
-    "x-stop": "{tries} attempts, a second apart, of at most {stop} each; then the group is blocked there, with an "
-    "alarm, and starts nowhere until `hbctl group clear`; other groups are not held up, and nothing is rebooted",
+    "there either it stays stopped until `hbctl group clear`",
+    "x-start-hangs": "{who}a start that hangs has failed after {limit}",
+    "x-stop": "{tries} attempts, a second apart; then the group is blocked there, with an alarm, and starts nowhere "
+    "until `hbctl group clear`; other groups are not held up, and nothing is rebooted",
+    "x-stop-hangs": "{who}a stop that hangs is ended after {limit}, and has failed",
 }
 
 HEARTBEAT = {
@@ -93,7 +99,7 @@ HEARTBEAT = {
     "more and then take what is at home there",
     "hb-leave": "the same for a stop; hb_standby is dropped without a word while anything is under way, and nothing "
     "remembers it",
-    "hb-service": "not noticed either",
+    "hb-service": "not noticed",
     "hb-start": "the whole group is stopped, and after 30 s all groups that are not at home here go to the other node, "
     "whichever failed; a script that hangs holds everything up, for an hour at most",
     "hb-stop": "after 11 attempts the machine is rebooted at once, without writing its disks, if status says running",
@@ -106,6 +112,8 @@ SAID = {
     "explain-cluster": "cluster {cluster}: {nodes}",
     "explain-beat": "a heartbeat each {keepalive} on {links}; a node that is silent for {deadtime} is lost",
     "explain-link": "{device} ({target})",
+    "explain-link-all": "{device} (broadcast)",
+    "explain-line": "{device} ({baud} baud, there each {pace})",
     "explain-ping": "ping nodes: {ping}",
     "explain-no-ping": "no ping node",
     "explain-lease": "who runs a group holds a lease of {lease}, renewed at every beat; the kernel's gate outlives it "
@@ -115,7 +123,10 @@ SAID = {
     "explain-group": "{group}: at home on {home}; {weight}: {why}",
     "explain-resources": "{resources}",
     "explain-heartbeat": "heartbeat 3: {text}",
-    "explain-hole": "hole {hole}: {text}",
+    "explain-care": "hbcore.yaml says of {resource} (without it in brackets): {listed}",
+    "explain-of": "{resource} of {group}",
+    "explain-who": "{names}: ",
+    "explain-hole": "hole {hole}: {whose}{text}",
     "explain-kind-bare": "without an address",
 }
 
