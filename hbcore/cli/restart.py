@@ -1,7 +1,7 @@
 """`hbctl restart`: a new hbcored, by the code and the files on the disk, goes on in the place of the one that runs.
 
 Owns asking for it, and waiting until it is done; also for systemd, whose `restart` is a stop and a start: the stop asks
-for an heir instead, and the start finds it (docs/decisions/0012-succession.md). Must not know how it is done.
+for an heir instead, and the start finds it (docs/decisions/0010-succession.md). Must not know how it is done.
 """
 
 from __future__ import annotations
