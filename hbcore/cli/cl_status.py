@@ -325,7 +325,7 @@ def _parse(argv: Sequence[str]) -> Asked:
     )
     known = [*COMMANDS, *ALIASES]
     parser.add_argument("command", metavar="SUB-COMMAND")
-    parser.add_argument("words", nargs="*", metavar="PARAMETER")
+    parser.add_argument("words", nargs="*", metavar="PARAMETER", default=[])
     parser.add_argument("-m", dest="human", action="store_true", help=say("cl-help-m"))
     parser.add_argument("-n", dest="normal", action="store_true", help=say("cl-help-n"))
     parser.add_argument("-p", dest="ping", action="store_true", help=say("cl-help-p"))

@@ -15,10 +15,9 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from hbcore.cli.look import put_json, put_lines
-from hbcore.cli.preflight import own_addresses, render
-from hbcore.control.errors import ControlError
-from hbcore.engine.config import ClusterConfig, Media, Severity
-from hbcore.formats.load import load
+from hbcore.cli.preflight import own_addresses
+from hbcore.cli.readable import readable
+from hbcore.engine.config import ClusterConfig, Media
 from hbcore.host.firewall import Packet
 from hbcore.links.sockets import broadcast_of
 from hbcore.words import say
@@ -30,12 +29,8 @@ MLD_QUERY = "130"  # RFC 3810; iptables has no name for it
 
 def firewall(args: argparse.Namespace) -> int:
     """Raises ControlError where the files are wrong."""
-    path = Path(args.config)
-    found = load(path.absolute())
-    if found.config is None:
-        errors = [problem for problem in found.problems if problem.severity is Severity.ERROR]
-        raise ControlError("firewall-wrong", first=render(errors[:1], f"{path}/")[0])
-    wanted = openings(found.config, own_addresses())
+    config, _, _ = readable(Path(args.config), "firewall")
+    wanted = openings(config, own_addresses())
     if args.json:
         put_json({name: commands(wanted) for name, commands in KINDS.items()})
         return 0

@@ -12,7 +12,7 @@ import difflib
 import os
 import re
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from hbcore import __version__
 from hbcore.words import say
@@ -30,7 +30,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """As argparse, with the nearest word named. Exit code 2."""
         if found := _CHOICE.search(message):
-            near = difflib.get_close_matches(found[1], re.findall(r"'([^']*)'", found[2]), 1, 0.4)
+            known = re.findall(r"'([^']*)'", found[2])
+            near = difflib.get_close_matches(found[1], known, 1)
+            message = say("usage-none", given=found[1], known=", ".join(known))
             message = say("usage-nearest", given=found[1], nearest=near[0]) if near else message
         super().error(message)
 
@@ -38,17 +40,25 @@ class Parser(argparse.ArgumentParser):
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """`command` is always set. Exits with 2 on a wrong line, 0 after --help and --version."""
     parser = build()
-    found = parser.parse_args(argv)
+    found, rest = parser.parse_known_args(argv)
+    if rest:
+        _command(parser, found.command).error(say("usage-unknown", given=" ".join(rest)))
     for name, value in _DEFAULTS.items():
         if not hasattr(found, name):
             setattr(found, name, value)
     if found.socket and found.host:
         parser.error(say("usage-socket-or-host"))
     if found.command == "agents" and (found.act is None) != (found.agent is None):
-        parser.error(say("usage-agents-show"))
+        _command(parser, "agents").error(say("usage-agents-show"))
     if found.command in ("standby", "takeover"):
-        _split_scope(parser, found)
+        _split_scope(_command(parser, found.command), found)
     return found
+
+
+def _command(parser: Parser, name: str) -> Parser:
+    """Its own parser, whose usage an error shows."""
+    (commands,) = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return cast(Parser, commands[name])
 
 
 def build() -> Parser:
@@ -69,7 +79,7 @@ def build() -> Parser:
     parser.add_argument("--version", action="version", version=f"hbctl {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
 
-    config = _config()
+    config = default_config()
 
     def command(name: str) -> Parser:
         text = say(f"help-{name}")
@@ -102,7 +112,7 @@ def build() -> Parser:
     fence.add_argument("node", metavar="NODE", help=say("help-fence-node"))
     fence.add_argument("--confirm-off", action="store_true", help=say("help-confirm-off"))
     check = command("check")
-    check.add_argument("path", metavar="PATH", help=say("help-path"))
+    check.add_argument("path", nargs="?", metavar="PATH", default=config, help=say("help-path"))
     check.add_argument("--node", metavar="N", help=say("help-check-node"))
     init = _asking(command("init"))
     init.add_argument("dir", nargs="?", metavar="DIR", default=config, help=say("help-init-dir"))
@@ -124,7 +134,7 @@ def build() -> Parser:
     return parser
 
 
-def _config() -> str:
+def default_config() -> str:
     return os.environ.get("HBCORE_CONFIG", "/etc/ha.d")
 
 

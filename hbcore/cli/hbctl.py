@@ -13,9 +13,13 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hbcore.cli import grammar
 from hbcore.words import say
+
+if TYPE_CHECKING:
+    from hbcore.control.errors import ControlError
 
 DONE, FAILED, USAGE, NO_DAEMON, NOT_PERMITTED = range(5)
 ONLY_HERE = (
@@ -42,6 +46,7 @@ EXITS = {
     "no-daemon-there": NO_DAEMON,
     "no-answer": NO_DAEMON,
     "not-permitted": NOT_PERMITTED,
+    "path-denied": NOT_PERMITTED,
     "not-permitted-there": NOT_PERMITTED,
     "role-too-low": NOT_PERMITTED,
     "socket-not-permitted": NOT_PERMITTED,
@@ -64,7 +69,7 @@ def main(argv: Sequence[str] | None = None, tool: str = "hbctl") -> int:
         _hush()  # `hbctl watch | head`: nobody reads on
         return DONE
     except OSError as error:
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF):
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF):
             raise
         _hush()
         sys.stderr.write(f"{tool}: {say('output-failed', error=error.strerror)}\n")
@@ -131,13 +136,22 @@ def _run(args: argparse.Namespace) -> int:
             case _:
                 return _ask_daemon(args)
     except ControlError as error:
-        if args.json:
-            from hbcore.cli.look import put_json
+        return _refused(args, error)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        code = "path-denied" if error.errno in (errno.EACCES, errno.EPERM) else "path-failed"
+        return _refused(args, ControlError(code, path=error.filename, error=error.strerror))
 
-            put_json({"error": error.said})
-        else:
-            sys.stderr.write(f"{args.tool}: {error}\n")
-        return EXITS.get(error.code, FAILED)
+
+def _refused(args: argparse.Namespace, error: ControlError) -> int:
+    if args.json:
+        from hbcore.cli.look import put_json
+
+        put_json({"error": error.said})
+    else:
+        sys.stderr.write(f"{args.tool}: {error}\n")
+    return EXITS.get(error.code, FAILED)
 
 
 def _bridge(args: argparse.Namespace) -> int:

@@ -49,10 +49,10 @@ class Wish:
 def init(args: argparse.Namespace) -> int:
     """Exit 1 where something stands against it; then nothing was written."""
     directory = Path(args.dir).absolute()
-    wish = wished(args)
     there = [name for name in FILES if os.path.lexists(directory / name)]
     if there:
         raise ControlError("init-exists", files=", ".join(there), dir=directory)
+    wish = wished(args)
     texts = compose(wish, secrets.token_hex(KEY_BYTES))
     problems = _keep(directory, texts, wish.node)
     paths = [directory / name for name in FILES]
@@ -189,7 +189,7 @@ def _comment(code: str, **args: object) -> list[str]:
 
 def _keep(directory: Path, texts: dict[str, str], node: str) -> Sequence[Problem]:
     """Writes all, and leaves them only where no error is found in them, which is then raised."""
-    made = [d for d in (directory, *directory.parents) if not d.exists()]
+    made = [d for d in (directory, *directory.parents) if not os.path.lexists(d)]
     written: list[Path] = []
     kept = False
     try:

@@ -15,6 +15,7 @@ from hbcore.engine.config import SECOND, Severity
 CLOCK_NS = SECOND  # logs are read side by side, and rules expire by the wall clock; no lease knows it
 FIXES = {
     "node-not-here": "name", "authkeys-mode": "mode", "guard-impossible": "guard", "fast-needs-realtime": "realtime",
+    "file-missing": "init", "directory-missing": "init", "file-unreadable": "root",
 }  # fmt: skip
 ABSENT = ("script-missing", "agent-missing", "unit-missing")
 
@@ -95,7 +96,13 @@ def _checked(here: Facts, other: Facts | None) -> Iterator[Finding]:
         fix = FIXES.get(one.code, "place")
         if other is not None and one.code.startswith(ABSENT) and not _lacks(other, one):
             fix = "as-there"
-        args = {"place": one.place, "kind": one.kind, "node": here.node, "other": other.node if other else ""}
+        args = {
+            "config": here.config,
+            "place": one.place,
+            "kind": one.kind,
+            "node": here.node,
+            "other": other.node if other else "",
+        }
         yield Finding(here.node, Severity(one.severity), one.code, f"fix-{fix}", args, f"{one.place}: {one.text}")
 
 
@@ -114,7 +121,8 @@ def _name(here: Facts) -> Iterator[Finding]:
 
 def _address(here: Facts) -> str:
     """One that others can reach."""
-    return next((ip for ip in here.addresses if not ip.startswith("127.")), "ADDRESS")
+    alone = ("127.", "fe80:", "::1")
+    return next((ip for ip in here.addresses if not ip.startswith(alone)), "ADDRESS")
 
 
 def _services(here: Facts) -> Iterator[Finding]:

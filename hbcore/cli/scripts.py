@@ -1,7 +1,8 @@
 """The commands about what runs resources: output, agents.
 
-Owns what they print. Invariant: with --json one JSON value and nothing else on standard output; a script's own words
-stand as it printed them. Must not know where scripts are.
+Owns what they print, and that agents answers without hbcored too: haresources is written before it runs. Invariant:
+with --json one JSON value and nothing else on standard output; a script's own words stand as it printed them. Must not know
+where scripts are.
 """
 
 from __future__ import annotations
@@ -43,12 +44,28 @@ def output_lines(one: Output, node: str) -> Iterator[str]:
 
 
 async def agents(args: argparse.Namespace, target: Target, ask: Ask | None) -> int:
-    async with connect(target, tool=args.tool, ask=ask) as client:
-        if args.act is None:
-            listed = await client.agents(args.kind)
-            put_json(listed) if args.json else put_lines(listed)
-            return 0
-        found = await client.agent(args.agent)
+    try:
+        async with connect(target, tool=args.tool, ask=ask) as client:
+            if args.act is None:
+                return _listed(args, await client.agents(args.kind))
+            return _described(args, await client.agent(args.agent))
+    except ControlError as error:
+        if error.code != "no-daemon" or args.socket:
+            raise
+    from hbcore.cli import unaided  # slow, and seldom needed
+
+    sys.stderr.write(f"{args.tool}: {say('agents-here')}\n")
+    if args.act is None:
+        return _listed(args, await unaided.names(args.kind))
+    return _described(args, await unaided.show(args.agent))
+
+
+def _listed(args: argparse.Namespace, found: list[str]) -> int:
+    put_json(found) if args.json else put_lines(found)
+    return 0
+
+
+def _described(args: argparse.Namespace, found: Agent) -> int:
     if args.json:
         put_json(found)
     else:

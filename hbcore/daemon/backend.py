@@ -16,6 +16,7 @@ from hbcore.agents.catalogue import Catalogue
 from hbcore.agents.outputs import Outputs
 from hbcore.control import schema
 from hbcore.control.schema import Action, Actor, Event, Outcome, Said, Settled, Status
+from hbcore.daemon.described import described
 from hbcore.daemon.journal import Journal
 from hbcore.daemon.snapshot import said
 from hbcore.engine import events, planner
@@ -71,18 +72,7 @@ class Backend:
         return await self._catalogue.names(kind or "")
 
     async def agent(self, name: str) -> schema.Agent:
-        found = await self._catalogue.show(name)
-        fields = [
-            schema.Parameter(
-                name=p.name, required=p.required, type=p.kind, default=p.default, short=p.short, about=p.about
-            )
-            for p in found.description.parameters
-        ]
-        return schema.Agent(
-            name=name, kind=found.cls, path=found.path, short=found.description.short,
-            about=list(found.description.about), parameters=fields,
-            problem=said(found.code, **found.args) if found.code else None,
-        )  # fmt: skip
+        return described(name, await self._catalogue.show(name))
 
     def plan(self, action: Action) -> schema.Plan:
         order, problem = self._order(action)

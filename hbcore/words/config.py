@@ -32,7 +32,7 @@ FILES = {
     "file-missing": "there is no such file in {dir}, and nothing starts without it: write it, the same on both nodes",
     "file-missing-near": "there is no such file in {dir}: {near} is there, rename it",
     "file-broken-link": "it is a link to {target}, which is not there: mend the link",
-    "file-unreadable": "it cannot be read ({why}): give the user that runs hbcored the right to read it",
+    "file-unreadable": "it cannot be read ({why}): look as root, as whom hbcored runs, and mend what is in the way",
     "file-not-regular": "it is no regular file: put a plain text file there",
     "file-too-large": "it is larger than {limit} bytes, no configuration of two nodes is: look what was written there",
     "file-writable": "everybody may write this file, and so decide what runs as root: chmod o-w {path}",

@@ -35,7 +35,9 @@ SENTENCES: dict[str, str] = {
     "services, scripts and ports",
     "dr-unseen-firewall": "the rules of the firewall could not be read",
     # how to mend it
-    "fix-place": "edit {place}, then: hbctl check",
+    "fix-place": "edit {place}, then: hbctl check {config}",
+    "fix-init": "copy it from the other node; or for a first configuration: hbctl init {config} --peer NAME",
+    "fix-root": "look again as root",
     "fix-as-there": "{other} has it: install the same package here, or copy {kind} from there",
     "fix-name": "hostnamectl set-hostname NAME, with a name of the `node` lines of ha.cf; or write this one there",
     "fix-uname": "hostnamectl set-hostname {node}; or unset HBCORE_NODE",

@@ -49,7 +49,7 @@ SAID = {
     "init-exists": "There is {files} in {dir} already, and it may be in use: nothing was written; name another "
     "directory.",
     "init-cannot-write": "{path} cannot be written ({error}).",
-    "init-no-device": "No device for heartbeats could be found out: name one with --device, of {devices}.",
+    "init-no-device": "No device for heartbeats could be found out: name one with --device (here: {devices}).",
     "init-device": "--device: this machine has no {device}, but {devices}.",
     "init-peer-far": "--peer-address: {ip} is in no subnet of this machine, so this node's own address there is not "
     "known; write ha.cf by hand (docs/ha.cf.md).",
@@ -59,7 +59,7 @@ SAID = {
     "init-wrote": "wrote {path}",
     "init-next-read": "Read them, and change what is not meant.",
     "init-next-copy": "Copy them: ssh root@{peer} mkdir -p {dir} && scp -p {paths} root@{peer}:{dir}/",
-    "init-next-start": "On both nodes: hbctl check {dir}, then hbcored.",
+    "init-next-start": "On both nodes: hbctl check {dir} and hbctl doctor --config {dir}, then hbcored.",
     "init-next-explain": "What this cluster does when something fails: hbctl explain {dir}",
 }
 

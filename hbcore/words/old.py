@@ -27,8 +27,8 @@ we end; another send_arp that it names is ended. hbcored announces its own addre
     "send-arp-pidfile": "{path} cannot be the pidfile: {error}",
     # ha_propagate and its other end
     "help-receive": "the other end of ha_propagate: files of a configuration come in on standard input",
-    "propagate-about": "Copies this node's configuration to the other nodes of ha.cf over SSH, and shows first what "
-    "would change there. ha.cf and authkeys go; the other files only with --all; scripts of resource.d never.",
+    "propagate-about": """Copies this node's configuration to the other nodes of ha.cf over SSH, and shows first what
+would change there. ha.cf and authkeys go; the other files only with --all; scripts of resource.d never.""",
     "propagate-epilog": """What was there is kept beside it as NAME.before. A node where the files together would be
 wrong keeps its own. Keys are never shown. 0: all nodes have the files; 1: not all, and standard error says why.""",
     "propagate-all": "haresources and hbcore.yaml too",
@@ -76,7 +76,7 @@ wrong keeps its own. Keys are never shown. 0: all nodes have the files; 1: not a
     "cl-help-n": "list only normal nodes",
     "cl-help-p": "list only ping nodes; with hbparameter: the parameter's NAME follows",
     "cl-help-v": "say more",
-    "cl-words": "{command} takes {least} parameters, not {given}",
+    "cl-words": "{command} wants parameters: {least}; given: {given}",
     "cl-running": "Heartbeat is running on this machine.",
     "cl-stopped": "Heartbeat is stopped on this machine.",
     "cl-refuses": "Heartbeat is apparently running on this machine, but refuses my connection.",

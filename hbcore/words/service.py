@@ -20,7 +20,7 @@ SENTENCES: dict[str, str] = {
     "restart-done": "process {new} goes on in the place of {old}, after {took} ms",
     "restart-refused": "the new hbcored did not come up, so process {pid} goes on: see its log, and hbctl check",
     "service-next": "next: systemctl daemon-reload && systemctl enable --now hbcored",
-    "firewall-wrong": "The files are wrong, so there is nothing to open: {first}",
+    "firewall-wrong": "{where}: {what} (then firewall again; `hbctl check {path}` shows all there is to mend)",
     "firewall-nftables": "nftables; table and chain as in Debian's /etc/nftables.conf: write them there, too, to keep "
     "them",
     "firewall-iptables": "iptables; netfilter-persistent save (Debian's iptables-persistent) keeps them",
@@ -99,6 +99,6 @@ hbctl check and hbctl status show which.""",
     "man-cf-serial": "DEVICE ...: heartbeats over a serial line; at most half of what it carries",
     "man-cf-ucast": "DEVICE ADDRESS: heartbeats to the peer's address; a line with the own address is harmless",
     "man-cf-ucast6": "DEVICE ADDRESS[%DEVICE]: heartbeats to the peer's address over IPv6",
-    "man-cf-udpport": "PORT for the ucast lines below it; 694 without it",
+    "man-cf-udpport": "PORT for the ucast, ucast6 and bcast lines below it; 694 without it",
     "man-cf-warntime": "after this silence a late heartbeat is told; half of deadtime without it",
 }

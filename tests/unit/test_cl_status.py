@@ -83,7 +83,7 @@ def test_more_words_where_asked_for(served: Served) -> None:
     [
         ("", 11, "SUB-COMMAND"),
         ("hbstatsu", 11, "did you mean hbstatus"),
-        ("nodestatus", 11, "takes 1 parameters, not 0"),
+        ("nodestatus", 11, "nodestatus wants parameters: 1; given: 0"),
         ("nodestatus node9.xiaofei.com", 11, "there is no node node9.xiaofei.com; nearest: node"),
         (f"hblinkstatus {NODE2} eth7", 11, "there are: eth0"),
         ("hbparameter keepalive", 11, "hbparameter -p keepalive"),

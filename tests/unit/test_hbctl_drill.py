@@ -59,7 +59,7 @@ def test_a_refusal_names_the_place_and_the_right_thing(
 def test_no_directory(tmp_path: Path) -> None:
     done = drill(tmp_path / "none")
     assert done.returncode == 2
-    assert done.stderr == f"hbctl: There is no {tmp_path}/none.\n"
+    assert done.stderr == f"hbctl: There is no {tmp_path}/none; hbctl init writes a first configuration.\n"
 
 
 def test_another_machine_is_not_drilled(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_what_cannot_be_is_named_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_machine_without_a_route_is_asked_for_its_device_and_warned(tmp_path: Path) -> None:
     asked = hbctl("init", str(tmp_path / "ha.d"), "--peer", "node2", machine=BARE)
-    assert asked.returncode == 2 and "--device, of eth0, eth1" in asked.stderr
+    assert asked.returncode == 2 and "--device (here: eth0, eth1)" in asked.stderr
     done = hbctl("init", str(tmp_path / "ha.d"), "--peer", "node2", "--device", "eth1", machine=BARE)
     assert done.returncode == 0 and "hole H3" in done.stdout
     assert "No router was found" in (tmp_path / "ha.d" / "ha.cf").read_text()
