@@ -1,8 +1,8 @@
 """The commands about what runs resources: output, agents.
 
 Owns what they print, and that agents answers without hbcored too: haresources is written before it runs. Invariant:
-with --json one JSON value and nothing else on standard output; a script's own words stand as it printed them. Must not know
-where scripts are.
+with --json one JSON value and nothing else on standard output; a script's own words stand as it printed them. Must not
+know where scripts are.
 """
 
 from __future__ import annotations
