@@ -21,6 +21,7 @@ from hbcore.engine.planner import MAX_TICKETS
 from hbcore.engine.pulse_effects import Renew
 from hbcore.engine.rules import MAX_KEPT
 from hbcore.sim.order import Order
+from hbcore.sim.outages import Outages
 from hbcore.sim.service import should
 
 if TYPE_CHECKING:
@@ -54,19 +55,6 @@ class Overlap:
     calm_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A group that had an owner had none for so long. `unplanned`: a machine, or its network, was in trouble.
-
-    `open`: it had none yet when all was healed, so it may have lasted for ever.
-    """
-
-    group: str
-    length_ns: int
-    unplanned: bool
-    open: bool = False
-
-
 @dataclass(slots=True)
 class Judge:
     """`broken`: outside every hole. `overlaps`: two owners, excused or not. `counts`: coverage."""
@@ -76,13 +64,11 @@ class Judge:
     counts: Counter[str] = field(default_factory=Counter)
     accurate: bool = True  # L3 is asked: no fault that may rightly make a node LOST was put in
     quiet_since_ns: int = 0  # L2 is asked from then on (0 = not)
-    outages: list[Outage] = field(default_factory=list)
+    outages: Outages = field(default_factory=Outages)
     aftermath_ns: int = AFTERMATH_NS
     serve_ns: int = 0  # L1 while it runs: within so long a healthy node serves what the other cannot
     _should_since: dict[tuple[int, str], int] = field(default_factory=dict)
-    _gone: dict[str, tuple[int, bool]] = field(default_factory=dict)
     _rows: dict[tuple[int, str], str] = field(default_factory=dict)
-    _served: set[str] = field(default_factory=set)
     _world: World | None = None
     _holes: dict[tuple[str, str], int] = field(default_factory=dict)  # (hole, group, "" = all): when it last was so
     _paused: dict[int, int] = field(default_factory=dict)  # machine: when it was last paused
@@ -312,28 +298,8 @@ class Judge:
 
     def measure(self) -> None:
         """Called often: how long each group is without an owner."""
-        world = self.world
         self._end_overlaps()
-        for group in world.config.groups:
-            name = group.name
-            if world.owners(name):
-                self._served.add(name)
-                if name in self._gone:
-                    since, unplanned = self._gone.pop(name)
-                    self.outages.append(Outage(name, world.now - since, unplanned))
-            elif name in self._served and name not in self._gone:
-                self._gone[name] = (world.now, self._trouble())
-
-    def before_healing(self) -> None:
-        """What is not over now was not ended by the nodes."""
-        self.outages += [Outage(name, self.world.now - at, why, True) for name, (at, why) in self._gone.items()]
-        self._gone.clear()
-
-    def _trouble(self) -> bool:
-        world = self.world
-        run = all(m.awake and not m.still and m.engine is not None for m in world.machines)
-        well = run and all(world.network.on_lan(m.number) for m in world.machines)
-        return not well or world.network.split
+        self.outages.measure(self.world)
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from functools import partial
 from hbcore.engine.config import SECOND
 from hbcore.sim import faults
 from hbcore.sim.draw import Plan
-from hbcore.sim.judge import AFTERMATH_NS, Broken, Judge, Outage, Overlap
+from hbcore.sim.judge import AFTERMATH_NS, Broken, Judge, Overlap
+from hbcore.sim.outages import Outage
 from hbcore.sim.world import Happened, World
 
 SAMPLE_S, MEASURE_S = 0.5, 0.01
@@ -65,7 +66,7 @@ def run(
     if to_first and judge.broken:
         return _result(plan, judge, world, begun)
     judge.bounds()
-    judge.before_healing()
+    judge.outages.before_healing(world)
     faults.heal(world)
     for _ in range(round(CONFIRM_NS / SECOND / SAMPLE_S)):
         world.run(SAMPLE_S)
@@ -81,7 +82,7 @@ def run(
 
 def _result(plan: Plan, judge: Judge, world: World, begun_ns: int) -> Result:
     happened = world.happened if judge.broken else []
-    return Result(plan, judge.broken, judge.overlaps, judge.counts, happened, judge.outages, world.now - begun_ns)
+    return Result(plan, judge.broken, judge.overlaps, judge.counts, happened, judge.outages.found, world.now - begun_ns)
 
 
 def _on(world: World, seconds: float, measure_s: float) -> None:
