@@ -64,7 +64,7 @@ def facts(folder: Path, root: Path = ROOT) -> Facts:
     )
     if config is None:
         return known
-    ports = {link.port for link in config.links}
+    ports = {link.port for link in config.links if link.on_network}
     wanted = openings(config, set(own))
     rules = asyncio.run(firewall.ruleset())
     if rules is None:
@@ -197,7 +197,7 @@ def managers(root: Path, running: set[str]) -> Iterator[Manager]:
 
 def taken(root: Path, ports: set[int]) -> Iterator[tuple[int, str]]:
     """UDP ports of these that somebody has, and whose they are ("" where that cannot be seen)."""
-    for line in _read(root / "proc/net/udp").splitlines()[1:]:
+    for line in (line for name in ("udp", "udp6") for line in _read(root / "proc/net" / name).splitlines()[1:]):
         words = line.split()  # slot, local address:port, remote, ..., the tenth: inode
         if len(words) > 9 and (port := int(words[1].rpartition(":")[2], 16)) in ports:
             ports = ports - {port}

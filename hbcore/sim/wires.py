@@ -1,7 +1,7 @@
 """Faults of the network: beats, cards, switches, the ping node, strangers on the wire.
 
-Owns what each does to the simulated network, and how it is taken back. Invariant: as that of faults.py. Must not know the
-rest of the catalogue.
+Owns what each does to the simulated network, and how it is taken back. Invariant: as that of faults.py. Must not know
+the rest of the catalogue.
 """
 
 from __future__ import annotations

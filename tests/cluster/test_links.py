@@ -112,6 +112,17 @@ def test_a_rule_of_this_machine_is_named(c: Cluster) -> None:
     both_hear(c)
 
 
+def test_a_rule_of_the_old_iptables_is_named_too(c: Cluster) -> None:
+    """Which nft does not show."""
+    rule = ("INPUT", "-p", "udp", "--dport", "694", "-j", "DROP")
+    for family in ("ip", "ip6"):
+        assert c.run("node2", f"{family}tables-legacy", "-A", *rule).code == 0
+    said(c, "node2", "tables-legacy -t filter INPUT`", "UDP port 694")
+    for family in ("ip", "ip6"):
+        assert c.run("node2", f"{family}tables-legacy", "-D", *rule).code == 0
+    both_hear(c)
+
+
 def test_what_is_lost_on_the_way_is_not_blamed_on_this_machine(c: Cluster) -> None:
     c.cut_beats()
     said(c, "node1", "no rule of the firewall here drops them")

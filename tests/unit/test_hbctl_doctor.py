@@ -117,9 +117,10 @@ def test_a_mount_point_that_is_not_there(root: Path, tmp_path: Path, line: str) 
     assert list(gather.folders(config, root)) == []
 
 
-def test_a_port_that_another_program_has() -> None:
-    with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::")])
+def test_a_port_that_another_program_has(family: int, address: str) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((address, 0))
         port = sock.getsockname()[1]
         own = Path("/proc/self/comm").read_text().strip()
         assert list(gather.taken(Path("/"), {port})) == [(port, own)]
