@@ -26,16 +26,16 @@ Item = dict[str, Any]
 
 
 async def ruleset() -> list[Item] | None:
-    """Of both families; None where there are tables and they cannot be read."""
+    """Of both families; None where there are tables and they cannot be read. Only the machine's root is told that there
+    are: for the root of a user namespace, who has none but what it made, there are none.
+    """
     found: list[Item] = []
     for family, (names, program) in TABLES.items():
         try:
             if not (_PROC / names).read_text().strip():
                 continue
-        except FileNotFoundError:  # a kernel without it, or its module is not loaded
+        except OSError:  # a kernel without it, or its module is not loaded; or not for us to see
             continue
-        except OSError:
-            return None
         text = await asked(program)
         if text is None:
             return None
@@ -52,13 +52,13 @@ def read(family: str, text: str) -> Iterator[Item]:
         if table not in _KINDS:
             continue
         place = {"family": family, "table": f"{'ip6' if family == 'ip6' else 'ip'}tables{OLD}{table}"}
-        if line.startswith(":"):
-            name, policy = line[1:].split()[:2]
+        words = _split(line)
+        if line.startswith(":") and len(words) > 1:
+            name, policy = words[0][1:], words[1]
             base = {"type": "filter", "hook": name.lower(), "policy": policy.lower()} if name in _HOOKS else {}
             yield {"chain": place | {"name": name} | base}
-        elif line.startswith("-A "):
-            _, chain, *words = _split(line)
-            yield {"rule": place | {"chain": chain, "expr": list(_expressions(words, family))}}
+        elif line.startswith("-A ") and len(words) > 1:
+            yield {"rule": place | {"chain": words[1], "expr": list(_expressions(words[2:], family))}}
 
 
 def _split(line: str) -> list[str]:
@@ -109,8 +109,10 @@ def _condition(option: str, value: str, operator: str, family: str) -> Item:
             left = {"meta": {"key": "l4proto"}}
         case "-s" | "-d":
             left = {"payload": {"protocol": family, "field": "saddr" if option == "-s" else "daddr"}}
-            address, _, length = value.partition("/")
-            right = {"prefix": {"addr": address, "len": int(length)}} if length.isdigit() else address
+            address, slash, length = value.partition("/")
+            if slash and not length.isdigit():  # a mask with holes
+                return {"xt": option}
+            right = {"prefix": {"addr": address, "len": int(length)}} if slash else address
         case "--ctstate" | "--state":
             left, right = {"ct": {"key": "state"}}, value.lower().split(",")
         case "--pkt-type":

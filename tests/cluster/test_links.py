@@ -5,6 +5,7 @@ What each node says of its links is compared with what was done to them.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 
@@ -112,6 +113,8 @@ def test_a_rule_of_this_machine_is_named(c: Cluster) -> None:
     both_hear(c)
 
 
+@pytest.mark.needs("iptables-legacy")
+@pytest.mark.skipif(os.geteuid() != 0, reason="which tables of the old iptables there are is told to root only")
 def test_a_rule_of_the_old_iptables_is_named_too(c: Cluster) -> None:
     """Which nft does not show."""
     rule = ("INPUT", "-p", "udp", "--dport", "694", "-j", "DROP")

@@ -12,7 +12,6 @@ import shutil
 import socket
 import struct
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -210,15 +209,12 @@ def test_beats_of_each_medium_pass_a_wall_of_nftables_and_nothing_else() -> None
 
 
 def through_iptables(kind: str) -> None:
-    os.environ["XTABLES_LOCKFILE"] = f"{tempfile.mkdtemp()}/lock"  # where no user may write to /run
-    try:
-        for a, b, node1, node2, packets in media():
-            old_wall(b, kind)
-            assert not passes(a, b, node1, node2)
-            typed(b, firewall.iptables(packets), kind)
-            assert passes(a, b, node1, node2)
-    finally:
-        shutil.rmtree(Path(os.environ["XTABLES_LOCKFILE"]).parent)
+    os.environ["XTABLES_LOCKFILE"] = os.devnull  # no user may write to /run
+    for a, b, node1, node2, packets in media():
+        old_wall(b, kind)
+        assert not passes(a, b, node1, node2)
+        typed(b, firewall.iptables(packets), kind)
+        assert passes(a, b, node1, node2)
 
 
 @pytest.mark.needs("iptables-nft")
