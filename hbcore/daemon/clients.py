@@ -2,7 +2,7 @@
 
 Owns the looks at this host's connections, what the other node last told, and when its clients are made to ask.
 Invariant: a packet leaves only from an address that is put on here and open at that moment; what fails costs no more
-than a client that waits. Must not know why an address comes or goes (docs/decisions/0015-old-connections.md).
+than a client that waits. Must not know why an address comes or goes (docs/decisions/0013-old-connections.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Clients' TCP connections, as the owner of an address tells the other node of them: shapes, bounds, and when.
 
 Owns which connections are told (the newest), and when a list is told again. Invariant: however many there are, no more
-than MAX_FLOWS are kept. Must not know sockets, nor what the list is for (docs/decisions/0015-old-connections.md).
+than MAX_FLOWS are kept. Must not know sockets, nor what the list is for (docs/decisions/0013-old-connections.md).
 """
 
 from __future__ import annotations

@@ -116,8 +116,8 @@ TOLD = {"stalled", "alarm-namesake"}  # a busy machine is no attack; what is tol
 
 
 def standing(c: Cluster, node: str) -> tuple[Any, ...]:
-    """What no unproven datagram may change. That somebody with the key beats in this node's name is told, and nothing is
-    begun meanwhile, so the status has a new generation; no more."""
+    """What no unproven datagram may change. That somebody with the key beats in this node's name is told, and nothing
+    is begun meanwhile, so the status has a new generation; no more."""
     status = c.status(node)
     shown = [alarm for alarm in status["alarms"] if alarm["code"] != "alarm-namesake"]
     (g,) = status["groups"]
