@@ -1,5 +1,5 @@
-"""Cases of heartbeat's specification (tests/unit/cases.py): E5 scripts that fail or hang, E6 and E7 the death of a peer,
-E8 starts at the same time and one after the other, E14 an end in the middle of something.
+"""Cases of heartbeat's specification (tests/unit/cases.py): E5 scripts that fail or hang, E6 and E7 the death of a
+peer, E8 starts at the same time and one after the other, E14 an end in the middle of something.
 
 Told with two simulated nodes; what heartbeat did is in docs/heartbeat-cases.md.
 """
@@ -241,7 +241,7 @@ def test_e8_one_starts_within_initdead_of_the_other_or_after_it(first: int, apar
 
 @pytest.mark.parametrize("into_ms", [0, 30, 990, 1030])
 def test_e8_one_starts_while_the_other_is_shutting_down(into_ms: int) -> None:
-    """node1 alone has all and needs a second for each stop; node2 comes up meanwhile, and gets each as it is stopped."""
+    """node1 alone has all and needs a second for each stop; node2 comes up meanwhile, and gets what is stopped."""
     duo = Duo(active())
     duo.boot(0)
     comes(duo, {"web", "ftp"}, set(), 20)
