@@ -68,7 +68,7 @@ def up(configuration: ClusterConfig | None = None) -> Duo:
     duo.boot(0)
     duo.boot(1)
     comes(duo, *HOME)
-    duo.leap(2)
+    duo.leap(1.2)
     return duo
 
 
