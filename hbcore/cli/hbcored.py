@@ -78,7 +78,7 @@ def _heir(options: argparse.Namespace) -> int:
         return 1
     child = Child(arguments(start))
     child.start(clock.now_ns())
-    inheritance = inherit(start.config.cluster_id, start.node, options.runtime) if child.awaken() else None
+    inheritance = inherit(start.config, start.node, options.runtime) if child.awaken() else None
     if inheritance is None:
         child.kill()
         return 1

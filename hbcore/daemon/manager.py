@@ -29,6 +29,7 @@ from hbcore.daemon.backend import Backend
 from hbcore.daemon.clients import OldConnections, held
 from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.daemon.journal import Journal
+from hbcore.daemon.orphaned import orphaned
 from hbcore.daemon.snapshot import Extra, snapshot
 from hbcore.daemon.verdicts import Verdicts
 from hbcore.engine import events
@@ -106,7 +107,7 @@ class Manager:
         self._deaf: dict[str, str] = {}
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._acting = 0  # starts and stops under way
-        self._rest = False
+        self._heirs: tuple[GroupDef, ...] | None = None  # the groups of an heir that waits for the end of this daemon
         self._quit: int | None = None  # the exit status, once all is stopped and pulse was told to quit
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -253,8 +254,8 @@ class Manager:
                     self._journal.write(Note(code, args, severity, kind, self._hello.node))
                 case pipe.Asked("leave"):
                     told.append(events.Leave())
-                case pipe.Asked("rest"):
-                    self._rest = True
+                case pipe.Rest(groups):
+                    self._heirs = groups
                 case events.Guarded(trouble):
                     self._gates.told(trouble)
                     told.append(message)
@@ -360,8 +361,19 @@ class Manager:
         self._end_at_rest()
 
     def _end_at_rest(self) -> None:
-        """A new pulse with a daemon of its own waits: whatever starts or stops here is brought to its end first."""
-        if self._rest and not self._acting:
+        """A new pulse with a daemon of its own waits: whatever starts or stops here is brought to its end first, and
+        what its files do not have is not left to nobody.
+        """
+        if self._heirs is None or self._acting:
+            return
+        lost = orphaned(self._engine.world.groups.values(), self._heirs)
+        self._heirs = None
+        for group, resources in lost:
+            args = (("group", group), ("resources", ", ".join(resources)))
+            self._journal.write(Note("heir-orphans", args, "error", "failure", group))
+        if lost:
+            self._pipe.send(pipe.Stays())
+        else:
             self._end(0)
 
     async def _probe(self, probe: Probe) -> None:

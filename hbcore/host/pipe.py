@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from hbcore.engine.config import ClusterConfig
+from hbcore.engine.config import ClusterConfig, GroupDef
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Abandoned, Answered, Guarded, Heard, Lapsed, Listened, Namesake, Stalled
 from hbcore.engine.flows import Flows
@@ -109,18 +109,33 @@ class Quit:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A signal pulse got: "leave"; or "rest": end, as soon as no start or stop is under way, for there is an heir."""
+    """A signal pulse got: "leave"."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """There is an heir, whose files have these groups: end, as soon as no start or stop is under way."""
+
+    groups: tuple[GroupDef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """The daemon does not end: the heir's files lack something that runs here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heir:
-    """A pulse that is about to go on in the place of the one that started it: read its files, and is ready."""
+    """A pulse that is about to go on in the place of the one that started it: read its files, which have these groups,
+    and is ready.
+    """
 
     version: int
     cluster: bytes
     node: str
+    groups: tuple[GroupDef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +187,17 @@ class Counts:
 
 
 FromPulse = (
-    Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Namesake | Asked | Told | Keys
+    Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Namesake | Asked | Rest | Told | Keys
     | Counts | Clients
 )  # fmt: skip
-FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Clients | Quit
+FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Clients | Stays | Quit
 Message = FromPulse | FromDaemon | Heir | Inheritance
 
 _TYPES: dict[str, Any] = {
     t.__name__: t
     for t in (
-        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Guarded, Listened, Namesake, Asked, Told, Keys, Counts,
-        Ready, Say, Hold, Prove, Places, Lifted, Watch, Clients, Quit, Heir, Inheritance,
+        Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Guarded, Listened, Namesake, Asked, Rest, Told, Keys,
+        Counts, Ready, Say, Hold, Prove, Places, Lifted, Watch, Clients, Stays, Quit, Heir, Inheritance,
     )
 }  # fmt: skip
 _encoder = msgspec.msgpack.Encoder()

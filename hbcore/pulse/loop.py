@@ -221,7 +221,7 @@ class Pulse:
             self._tell_person(code, "error")
             self._forget_heir(succession)
         elif succession.ready and not was and self._child.pipe is not None:
-            self._child.pipe.send(pipe.Asked("rest"))
+            self._child.pipe.send(pipe.Rest(succession.groups))
 
     def _forget_heir(self, succession: Succession) -> None:
         self._poll.unregister(succession.pipe.fileno())
@@ -303,11 +303,11 @@ class Pulse:
                     self._heart.watch(pings, now)
                 case pipe.Clients():
                     self._lists.send(message, self._keys.signer)
+                case pipe.Stays() if self._succession is not None:
+                    self._forget_heir(self._succession)
                 case pipe.Quit(clean):
                     self._bye()
                     self._finish(0 if clean else 1)
-                case _:
-                    pass
         if child.closed and self._exit is None:
             now = clock.now_ns()
             self._poll.unregister(child.fileno())

@@ -15,6 +15,7 @@ import socket
 import sys
 from pathlib import Path
 
+from hbcore.engine.config import ClusterConfig, GroupDef
 from hbcore.host import pipe, sole
 from hbcore.host.notify import Notifier
 
@@ -23,7 +24,7 @@ HEIR = "HBCORE_HEIR"  # a descriptor: the socket to the pulse that is to be succ
 
 
 class Succession:
-    """The former pulse's side. `ready`: the heir only waits for the daemon's end."""
+    """The former pulse's side. `ready`: the heir only waits for the daemon's end; `groups`: what its files have."""
 
     def __init__(self, arguments: list[str], *, managed: bool) -> None:
         """Starts the heir. `managed`: as Inheritance's. Raises OSError."""
@@ -37,18 +38,19 @@ class Succession:
             theirs.close()
         self.pipe = pipe.Pipe(ours)
         self.ready = False
+        self.groups: tuple[GroupDef, ...] = ()
         self.managed = managed
 
     def heard(self, cluster: bytes, node: str) -> str:
         """Reads what the heir said. Code of why it cannot succeed, "" while it may."""
         for message in self.pipe.drain():
             match message:
-                case pipe.Heir(version, theirs, name):
+                case pipe.Heir(version, theirs, name, groups):
                     if version != pipe.VERSION:
                         return "heir-version"
                     if (theirs, name) != (cluster, node):
                         return "heir-cluster"
-                    self.ready = True
+                    self.ready, self.groups = True, groups
                 case _:
                     return "heir-failed"
         return "heir-failed" if self.pipe.closed else ""
@@ -62,7 +64,7 @@ class Succession:
         return True
 
 
-def inherit(cluster: bytes, node: str, runtime: Path) -> pipe.Inheritance | None:
+def inherit(config: ClusterConfig, node: str, runtime: Path) -> pipe.Inheritance | None:
     """The heir's side: says that it is ready, and waits. None where the former pulse goes on, or is gone.
 
     Raises ValueError for what no version of ours sends.
@@ -70,7 +72,7 @@ def inherit(cluster: bytes, node: str, runtime: Path) -> pipe.Inheritance | None
     with socket.socket(fileno=int(os.environ.pop(HEIR))) as sock:
         sock.set_inheritable(False)
         former = pipe.Pipe(sock)
-        former.send(pipe.Heir(pipe.VERSION, cluster, node))
+        former.send(pipe.Heir(pipe.VERSION, config.cluster_id, node, config.groups))
         sock.setblocking(True)
         packet = sock.recv(pipe.MAX_PACKET)
         message = pipe.decode(packet) if packet else None

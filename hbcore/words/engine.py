@@ -221,6 +221,8 @@ SENTENCES: dict[str, str] = {
     "heir-failed": "the new hbcored did not come up, so this one goes on: see what it said on stderr (hbctl check)",
     "heir-version": "the new hbcored speaks another language than this one, which goes on: stop and start it",
     "heir-cluster": "the files now describe another cluster or node, so this hbcored goes on: stop and start it",
+    "heir-orphans": "the files no longer have {resources} in group {group}, and nobody would look after what runs of "
+    "it, so this hbcored goes on: `hbctl group stop {group}` and restart, or put it back",
     "pulse-died": "pulse died; this process becomes the next one",
     "pulse-abandons": "hbcored: addresses of {groups} are taken off: the lease is over or the daemon shows no life",
     "keys-taken": "authkeys read again: key {id} ({method}) signs",

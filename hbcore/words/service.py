@@ -18,7 +18,7 @@ SENTENCES: dict[str, str] = {
     "no beat, address or service is missed",
     "help-by-systemd": "only where systemd is stopping the unit in order to start it again",
     "restart-done": "process {new} goes on in the place of {old}, after {took} ms",
-    "restart-refused": "the new hbcored did not come up, so process {pid} goes on: see its log, and hbctl check",
+    "restart-refused": "no new hbcored came up, so process {pid} goes on: see hbctl events, its log, and hbctl check",
     "service-next": "next: systemctl daemon-reload && systemctl enable --now hbcored",
     "firewall-wrong": "{where}: {what} (then firewall again; `hbctl check {path}` shows all there is to mend)",
     "firewall-nftables": "nftables; table and chain as in Debian's /etc/nftables.conf: write them there, too, to keep "

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.asking import (
+    GROUP,
     HOST,
     assert_nothing_lost,
     at_home,
@@ -17,14 +18,16 @@ from tests.cluster.asking import (
     codes,
     events,
     group,
+    has_address,
     judged,
     newest,
     told,
     until,
+    web,
     write,
 )
 from tests.cluster.auditing import Auditor
-from tests.cluster.harness import Cluster
+from tests.cluster.harness import VIP, Cluster
 
 pytestmark = pytest.mark.needs("nft")
 TURNS = 20
@@ -90,6 +93,35 @@ def test_new_files_are_taken_and_bad_ones_change_nothing(c: Cluster) -> None:
     both_hear(c)
 
 
+def test_what_runs_is_never_left_to_nobody(c: Cluster) -> None:
+    """A group, or a service of it, is gone from the files: a restart is refused, and what to do is said."""
+    haresources = c.folder("node1", "config") / "haresources"
+    good, home = haresources.read_text(), HOST["node1"]
+    begun = time.monotonic()
+    try:
+        for text, lost in (
+            (good.replace(" httpd", ""), "httpd"),
+            (good.replace(VIP, "192.168.100.123"), f"{VIP}, httpd"),
+        ):
+            write(haresources, text, 0o644)
+            (pulse,), after = c.pids("node1", "pulse"), newest(c, "node1")
+            done = c.hbctl("node1", "restart")
+            assert done.code == 1 and "hbctl events" in done.err
+            said = told(c, "node1", "heir-orphans", after)["text"]
+            assert f"no longer have {lost} in group {GROUP}" in said and f"hbctl group stop {GROUP}" in said
+            assert c.pids("node1", "pulse") == [pulse] and group(c, "node1")["node"] == home
+        assert_nothing_lost(c.report(begun))
+        # the last of the two files, as it was told
+        assert c.hbctl("node1", "group", "stop", GROUP, "--wait").code == 0
+        assert c.hbctl("node1", "restart").code == 0
+        until(lambda: group(c, "node1")["name"] == "192.168.100.123", 20)
+        assert not web(c) and not has_address(c, "node1")
+    finally:
+        write(haresources, good, 0o644)
+        until(lambda: len(c.pids("node1", "pulse")) == 1)  # the former pulse ends last
+        succeed(c, "node1")
+
+
 def test_hbctl_restart_says_who_goes_on_or_that_nobody_came(c: Cluster) -> None:
     done = c.hbctl("node1", "restart", "--json")
     said = json.loads(done.out)
@@ -100,7 +132,7 @@ def test_hbctl_restart_says_who_goes_on_or_that_nobody_came(c: Cluster) -> None:
     try:
         write(ha_cf, good + "keepalve 200ms\n")
         done = c.hbctl("node1", "restart")
-        assert done.code == 1 and "did not come up" in done.err
+        assert done.code == 1 and "no new hbcored came up" in done.err
     finally:
         write(ha_cf, good)
 
