@@ -52,17 +52,16 @@ def evaluate(world: World, group: Group, now_ns: int) -> None:
 
 
 def looked_as_owner(world: World, group: Group, now_ns: int) -> None:
-    """An owner asked who else has its address: a foreign host is a conflict, the peer after its release a reason to
-    stop.
+    """An owner asked who else has its address: a foreign host is a conflict, a peer that says that it has not a reason
+    to stop; what it said before it was lost, or while the question was under way, says nothing.
     """
     probing = group.probing
     if probing.foreign_macs:
         group.conflict(now_ns, probing.foreign_macs[0])
     after = probing.round_begun_ns >= group.barrier_ns  # an answer from before I took it was the owner's, and right
     if after and probing.peer_answered_ns and probing.peer_answered_ns == probing.round_end_ns:
-        word = world.peer.word(group.number)
-        gave_it = word is not None and word.stand is not Stand.HOLDS
-        if gave_it and group.phase in (Phase.STARTING, Phase.RUNNING, Phase.MENDING):
+        said_no = 0 < group.peer_without_ns <= probing.round_begun_ns and world.peer.state(now_ns) is not Peer.LOST
+        if said_no and group.phase in (Phase.STARTING, Phase.RUNNING, Phase.MENDING):
             group.note("peer-answers", "error", "failure", peer=world.peer.name)
             group.begin_stop(now_ns, Then.RELEASE, "peer-answers")
 

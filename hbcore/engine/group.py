@@ -78,7 +78,8 @@ class Group:
     `licence`: by what its right came here: a claim's row, "release", "bye", "found" or "stored". `contested`: the
     peer held it too. `unplanned`: this node took it because the peer was lost. `written`: the definition of this
     node's files, `digest` its own; `definition`: the one it runs by. `cleared`: version of the operator's last
-    clear that was obeyed. `number`: its name in beats.
+    clear that was obeyed. `number`: its name in beats. `peer_without_ns`: since when the peer says that it has not got
+    it, nor is stopping it (0 = it does not say so).
     """
 
     definition: GroupDef
@@ -116,6 +117,7 @@ class Group:
     peer_can_since_ns: int = 0
     peer_control_beats: int = 0
     peer_control_ns: int = 0
+    peer_without_ns: int = 0
     settled: bool = False
     contested: bool = False
     notes: list[Note] = field(default_factory=list)

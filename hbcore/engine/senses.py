@@ -120,6 +120,8 @@ def _heard(world: World, event: Heard, now_ns: int) -> None:
         control = world.controls.get(group.facts.control)
         if word is not None and word.digest == group.digest and group.agreed != group.written:
             group.agreed = group.written
+        without = word is not None and word.stand is not Stand.HOLDS and word.state is not State.STOPPING
+        group.peer_without_ns = (group.peer_without_ns or event.at_ns) if without else 0
         if word is None or control is None:
             continue
         answered_ns = event.at_ns - word.control_age_ms * 1_000_000
