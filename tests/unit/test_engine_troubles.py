@@ -30,13 +30,14 @@ from hbcore.engine.events import (
     Persisted,
     Probed,
     Seen,
+    Sighting,
     Stalled,
     Tick,
 )  # fmt: skip
 from hbcore.engine.group import CONFLICT_OVER_NS, Phase
 from hbcore.engine.table import Peer, Vip
 from tests.unit.duo import PING, VIP
-from tests.unit.lone import BASE, MINE, START, Lone, found, owner, resting, standby
+from tests.unit.lone import BASE, MINE, PEERS, START, Lone, found, owner, resting, standby
 
 # -- own trouble -------------------------------------------------------------------------------------------------------
 
@@ -365,6 +366,38 @@ def test_an_answer_of_the_peer_after_its_release_stops_and_alarms() -> None:
     lone.vip = True
     lone.run(2500, lone.beat(epoch=4))
     assert "peer-answers" in lone.codes
+
+
+def answered(lone: Lone, begun_ns: int) -> bool:
+    """Whether it stops for an answer of the peer to what was asked then."""
+    lone.group.probing.asked = 77
+    lone.step(Probed(77, begun_ns, lone.now, (Sighting(VIP, PEERS, True),)))
+    return "peer-answers" in lone.codes
+
+
+@pytest.mark.parametrize(("after_ns", "stops"), [(-1, False), (0, True)])
+def test_an_answer_from_before_the_peer_said_that_it_has_it_not_says_nothing(after_ns: int, stops: bool) -> None:
+    lone = owner()
+    lone.run(100, lone.beat(Stand.HOLDS, 3, state=State.STARTED))  # a partition healed, and it yields
+    said_ns = lone.now
+    lone.step(lone.beat(epoch=4))
+    lone.run(60)
+    assert answered(lone, said_ns + after_ns) is stops
+
+
+def test_what_a_lost_peer_said_last_says_nothing() -> None:
+    lone = owner()
+    lone.run(1000)
+    assert lone.engine.world.peer.state(lone.now) is Peer.LOST
+    assert not answered(lone, lone.now - MS)
+
+
+def test_a_peer_that_is_stopping_it_may_still_answer() -> None:
+    lone = owner()
+    lone.run(300, lone.beat(epoch=4, state=State.STOPPING))
+    assert not answered(lone, lone.now - MS)
+    lone.run(100, lone.beat(epoch=4))
+    assert answered(lone, lone.now)
 
 
 def test_a_foreign_holder_is_told_when_it_begins_and_again_after_ten_quiet_seconds() -> None:

@@ -11,7 +11,7 @@ from hbcore.engine.config import MS, SECOND
 from hbcore.engine.effects import Note, Stored, StoredGroup
 from hbcore.engine.events import Outcome, Probed, Sighting
 from hbcore.engine.group import UNSEEN
-from hbcore.engine.table import Inputs, Peer
+from hbcore.engine.table import Inputs
 from hbcore.engine.world import NEIGHBOUR_FRESH_NS
 from tests.unit.duo import PING, VIP
 from tests.unit.lone import KNOWN, PEERS, Lone, owner, standby
@@ -87,38 +87,6 @@ def test_who_is_lost_for_long_is_settled(ms: int, settled: bool) -> None:
     silent_from = lone.engine.world.peer.lost_at_ns() - 500 * MS
     lone.run((silent_from + lone.engine.world.lease.settled_ns - lone.now) // MS - 100 + ms)
     assert lone.group.settled is settled
-
-
-def answered(lone: Lone, begun_ns: int) -> bool:
-    """Whether it stops for an answer of the peer to what was asked then."""
-    lone.group.probing.asked = 77
-    lone.step(Probed(77, begun_ns, lone.now, (Sighting(VIP, PEERS, True),)))
-    return "peer-answers" in lone.codes
-
-
-@pytest.mark.parametrize(("after_ns", "stops"), [(-1, False), (0, True)])
-def test_an_answer_from_before_the_peer_said_that_it_has_it_not_says_nothing(after_ns: int, stops: bool) -> None:
-    lone = owner()
-    lone.run(100, lone.beat(Stand.HOLDS, 3, state=State.STARTED))  # a partition healed, and it yields
-    said_ns = lone.now
-    lone.step(lone.beat(epoch=4))
-    lone.run(60)
-    assert answered(lone, said_ns + after_ns) is stops
-
-
-def test_what_a_lost_peer_said_last_says_nothing() -> None:
-    lone = owner()
-    lone.run(1000)
-    assert lone.engine.world.peer.state(lone.now) is Peer.LOST
-    assert not answered(lone, lone.now - MS)
-
-
-def test_a_peer_that_is_stopping_it_may_still_answer() -> None:
-    lone = owner()
-    lone.run(300, lone.beat(epoch=4, state=State.STOPPING))
-    assert not answered(lone, lone.now - MS)
-    lone.run(100, lone.beat(epoch=4))
-    assert answered(lone, lone.now)
 
 
 def test_an_answer_from_before_it_was_mine_was_the_owners() -> None:
