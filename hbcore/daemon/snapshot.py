@@ -290,7 +290,7 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
         out.append({"code": code, "text": say(code, **args), "since": at, "about": about, "severity": severity})
 
     peer, state = world.peer, world.peer.state(now_ns)
-    if state is Peer.LOST:
+    if state is Peer.LOST and not world.refused:
         alarm("alarm-lost", peer.name, "critical", peer.heard_ns, node=peer.name)
     elif state is Peer.ONE_WAY and not peer.late(now_ns):
         alarm("alarm-one-way", peer.name, "warning", peer.two_way_ns, node=peer.name)

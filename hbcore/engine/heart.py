@@ -131,11 +131,12 @@ class Heart:
     def inherit(self, legacy: Legacy, now_ns: int) -> None:
         """Go on as that one: its daemon ended just now, and is vouched for as any that ended."""
         self._incarnation, self._generation, self.nonce = legacy.incarnation, legacy.generation, legacy.nonce
-        self._seq, self._words, self._current = legacy.seq, legacy.words, legacy.current
+        self._seq, self._current = legacy.seq, legacy.current
         self._sent, self._lives = OrderedDict(legacy.sent), OrderedDict(legacy.lives)
         self.heard_ns, self._echo_ns, self._left = legacy.heard_ns, legacy.echo_ns, legacy.left
         self._asked, self.released = dict(legacy.asked), dict(legacy.released)
-        self._speaks_ns, self.refused = legacy.speaks_ns, legacy.refused
+        if not legacy.refused:  # one that did listens for its name again
+            self._words, self._speaks_ns = legacy.words, legacy.speaks_ns
         self._gone_ns = now_ns
         self._vouched = self.vouches(now_ns)
         self.leases.inherit(legacy.leases)
@@ -147,6 +148,8 @@ class Heart:
         frame = beat.frame
         if frame.node == self._me:
             return (Class.OWN, None) if self._is_mine(beat) else (Class.NAMESAKE, self._meet(at_ns, beat))
+        if self.refused:
+            return Class.UNPROVEN, None  # the peer may answer, but I take no part
         key = (frame.incarnation, frame.generation, frame.nonce)
         if frame.your_nonce != self.nonce:
             self._unproven(key, frame, at_ns)

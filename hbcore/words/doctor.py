@@ -56,7 +56,7 @@ SENTENCES: dict[str, str] = {
     "fix-folder": "mkdir -p {path}",
     "fix-folder-as-there": "mkdir -p {path} (it is there on {other})",
     "fix-peer-is-self": "in /etc/hosts (or DNS) give each node's name its own address",
-    "fix-namesake": "hostnamectl set-hostname NAME on one of them, then restart hbcored there",
+    "fix-namesake": "hostnamectl set-hostname NAME on one of them, then restart hbcored there, and here",
     "fix-stranger": "hostnamectl set-hostname there, or write {node} in ha.cf on both nodes",
     "fix-clock": "on both: systemctl enable --now chronyd (or systemd-timesyncd)",
     "fix-user": "with {user}'s services stopped on {other}: groupmod -g {gid} its group, usermod -u {uid} {user}, and "

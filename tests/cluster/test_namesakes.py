@@ -91,6 +91,8 @@ def test_it_leaves_as_it_came(c: Cluster) -> None:
     until(lambda: not c.pids(CLONE, "ours"))
     run(c, CLONE)
     until(partial(refuses, c), 20)
+    assert c.hbctl(CLONE, "restart").code == 0
+    until(partial(refuses, c), 20)
     c.kill(CLONE, "pulse", "TERM")
     until(lambda: not c.pids(CLONE, "ours"))
     until(lambda: "alarm-namesake" not in alarms(c, "node1"), 20)

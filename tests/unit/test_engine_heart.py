@@ -132,7 +132,7 @@ def test_the_newcomer_of_two_machines_of_one_name_refuses_for_good(after_ms: int
     kind, tell = one.hear("eth0", at, of_my_name())
     assert (kind, tell, one.refused) == (Class.NAMESAKE, Tell(Namesake(at, refused=True)), True)
     assert one.namesake == (at, (THEIRS.mac,))
-    one.hear("eth0", at, beat(5))
+    assert one.hear("eth0", at, beat(5)) == (Class.UNPROVEN, None)
     one.obey(at, Hold((replace(HELD, gated=True),)))
     one.answered(Answered("gw", at, at))
     out = run(one, at, at + 10 * SECOND)
@@ -144,7 +144,12 @@ def test_the_newcomer_of_two_machines_of_one_name_refuses_for_good(after_ms: int
     assert not [effect for _, effect in out if isinstance(effect, Renew)]
     heir = born(at)
     heir.inherit(one.leave(), at)
-    assert heir.refused
+    assert not heir.refused and heir.obey(at, Say(KNOWN, urgent=True)) == [], "it listens for its name again"
+    if after_ms == 50:
+        assert [when for when, _ in sent(run(heir, at, at + 250 * MS))] == [at + 200 * MS]
+    else:
+        heir.hear("eth0", at, of_my_name())
+        assert heir.refused
 
 
 @pytest.mark.parametrize("holds", [True, False])
