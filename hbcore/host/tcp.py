@@ -50,14 +50,11 @@ def established(ips: Iterable[str]) -> dict[str, list[Flow]]:
         return found
     program = any_source(list(wanted))
     four = any(len(address) == 4 for address in wanted)
-    with closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG)) as sock:
-        sock.settimeout(ANSWER_S)
-        sock.bind((0, 0))
-        # a server that listens in IPv6 has its clients of IPv4 there, too
-        for family in (socket.AF_INET, socket.AF_INET6) if four else (socket.AF_INET6,):
-            for address, flow in _dump(sock, family, program):
-                if (ip := wanted.get(address)) and is_host(flow.client) and flow.client != address:
-                    found[ip].append(flow)
+    # a server that listens in IPv6 has its clients of IPv4 there, too
+    for family in (socket.AF_INET, socket.AF_INET6) if four else (socket.AF_INET6,):
+        for address, flow in _dump(family, program):
+            if (ip := wanted.get(address)) and is_host(flow.client) and flow.client != address:
+                found[ip].append(flow)
     return found
 
 
@@ -78,25 +75,30 @@ def any_source(addresses: Sequence[bytes]) -> bytes:
     return program
 
 
-def _dump(sock: socket.socket, family: int, program: bytes) -> Iterator[tuple[bytes, Flow]]:
-    """At most MOST of them: what comes after is not read."""
+def _dump(family: int, program: bytes) -> Iterator[tuple[bytes, Flow]]:
+    """At most MOST of them: what comes after is not read. A socket for each: one whose list was not read to its end
+    takes no other question (EBUSY).
+    """
     body = _ASKED.pack(family, socket.IPPROTO_TCP, 0, _STATES) + _ATTRIBUTE.pack(4 + len(program), _BYTECODE) + program
-    sock.send(_HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _REQUEST | _DUMP, family, 0) + body)
-    read = 0
-    while read < MOST:
-        packet = sock.recv(1 << 16)
-        at = 0
-        while at + _HEADER.size <= len(packet):
-            length, kind, _, sequence, _ = _HEADER.unpack_from(packet, at)
-            if kind in (_DONE, _ERROR) and sequence == family:
-                (code,) = _CODE.unpack_from(packet, at + _HEADER.size)
-                if code:
-                    raise OSError(-code, os.strerror(-code))
-                return
-            if kind == _BY_FAMILY and sequence == family:
-                read += 1
-                yield _read(packet, at + _HEADER.size)
-            at += max(length + 3 & ~3, _HEADER.size)
+    with closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG)) as sock:
+        sock.settimeout(ANSWER_S)
+        sock.bind((0, 0))
+        sock.send(_HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _REQUEST | _DUMP, 0, 0) + body)
+        read = 0
+        while read < MOST:
+            packet = sock.recv(1 << 16)
+            at = 0
+            while at + _HEADER.size <= len(packet):
+                length, kind, *_ = _HEADER.unpack_from(packet, at)
+                if kind in (_DONE, _ERROR):
+                    (code,) = _CODE.unpack_from(packet, at + _HEADER.size)
+                    if code:
+                        raise OSError(-code, os.strerror(-code))
+                    return
+                if kind == _BY_FAMILY:
+                    read += 1
+                    yield _read(packet, at + _HEADER.size)
+                at += max(length + 3 & ~3, _HEADER.size)
 
 
 def _read(packet: bytes, at: int) -> tuple[bytes, Flow]:
