@@ -45,10 +45,10 @@ async def ruleset() -> list[Item] | None:
 
 def read(family: str, text: str) -> Iterator[Item]:
     """`text`: of iptables-save. As many items as it has chains and rules in tables that may drop."""
-    table = ""
+    table, chains = "", set()
     for line in text.splitlines():
         if line.startswith("*"):
-            table = line[1:].strip()
+            table, chains = line[1:].strip(), set()
         if table not in _KINDS:
             continue
         place = {"family": family, "table": f"{'ip6' if family == 'ip6' else 'ip'}tables{OLD}{table}"}
@@ -56,9 +56,10 @@ def read(family: str, text: str) -> Iterator[Item]:
         if line.startswith(":") and len(words) > 1:
             name, policy = words[0][1:], words[1]
             base = {"type": "filter", "hook": name.lower(), "policy": policy.lower()} if name in _HOOKS else {}
+            chains.add(name)  # all of a table come before its rules
             yield {"chain": place | {"name": name} | base}
         elif line.startswith("-A ") and len(words) > 1:
-            yield {"rule": place | {"chain": words[1], "expr": list(_expressions(words[2:], family))}}
+            yield {"rule": place | {"chain": words[1], "expr": list(_expressions(words[2:], family, chains))}}
 
 
 def _split(line: str) -> list[str]:
@@ -68,7 +69,7 @@ def _split(line: str) -> list[str]:
         return [*line.split()[:2], "--unread"]
 
 
-def _expressions(words: list[str], family: str) -> Iterator[Item]:
+def _expressions(words: list[str], family: str, chains: set[str]) -> Iterator[Item]:
     """Conditions as they stand, then the target, whose own options come last."""
     waiting, operator = list(reversed(words)), "=="
     while waiting:
@@ -81,21 +82,21 @@ def _expressions(words: list[str], family: str) -> Iterator[Item]:
         if option == "--comment" and not values and waiting:  # one that looks like an option
             waiting.pop()
         if option in ("-j", "-g"):
-            yield _target(option, " ".join(values))
+            yield _target(option, " ".join(values), chains)
             return
         if option != "--comment" and not (option == "-m" and set(values) <= _MATCHES):
             yield _condition(option, " ".join(values), operator, family)
         operator = "=="
 
 
-def _target(option: str, target: str) -> Item:
+def _target(option: str, target: str, chains: set[str]) -> Item:
     if target in ("ACCEPT", "DROP", "REJECT", "RETURN"):
         return {target.lower(): None}
     if target in _IDLE:
         return {"log": None}
-    if target.isupper():  # an extension: NFQUEUE, SYNPROXY, ...
-        return {"queue": None}
-    return {"goto" if option == "-g" else "jump": {"target": target}}
+    if target in chains:
+        return {"goto" if option == "-g" else "jump": {"target": target}}
+    return {"queue": None}  # an extension: NFQUEUE, SYNPROXY, ...
 
 
 def _condition(option: str, value: str, operator: str, family: str) -> Item:

@@ -174,7 +174,7 @@ def as_root(body: Callable[[], None]) -> Callable[[], None]:
 def old(*lines: str, family: str = "ip") -> None:
     """Its table filter, as these lines make it. INPUT's policy is the first."""
     policy, *rules = lines
-    text = "\n".join(["*filter", f":INPUT {policy} [0:0]", ":more - [0:0]", *rules, "COMMIT", ""])
+    text = "\n".join(["*filter", f":INPUT {policy} [0:0]", ":more - [0:0]", ":LOGDROP - [0:0]", *rules, "COMMIT", ""])
     subprocess.run([f"{family}tables-legacy-restore"], input=text, text=True, check=True, env=ENVIRONMENT)
 
 
@@ -212,6 +212,7 @@ OLD_RULES = [
         True,
     ),
     (["DROP", "-A INPUT -i eth1 -g more", "-A INPUT -j ACCEPT", "-A more -p tcp -j DROP"], False, True),
+    (["ACCEPT", "-A INPUT -p udp -j LOGDROP", "-A LOGDROP -j LOG", "-A LOGDROP -j DROP"], True, True),
     (["ACCEPT", "-A INPUT -f -j DROP"], False, False),
     (["DROP", "-A INPUT -s 10.0.0.0/255.0.0.255 -j ACCEPT"], False, False),
     (["ACCEPT", "-A INPUT -m limit --limit 3/sec -j ACCEPT", "-A INPUT -j DROP"], False, False),
