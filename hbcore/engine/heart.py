@@ -72,8 +72,8 @@ class Legacy:
     left: bool
     released: dict[str, int]
     leases: dict[str, Renewed]
-    speaks_ns: int
-    refused: bool
+    speaks_ns: int = LONG_AGO
+    proved_ns: int = LONG_AGO
 
 
 class Heart:
@@ -110,6 +110,7 @@ class Heart:
         self._seq = 0
         self._met_ns = 0
         self._speaks_ns = LONG_AGO if resumed else 0  # from when on it may; 0: the daemon's first words are to come
+        self._proved_ns = self._speaks_ns  # when the peer first proved that it hears me, 0: never
         self._next_beat_ns = now_ns
         self._expected_ns = 0
         self._alive_ns = 0
@@ -121,22 +122,26 @@ class Heart:
         self._vouched = False
 
     def leave(self) -> Legacy:
-        """For the heir; this one is not to beat or renew any more."""
+        """For the heir; this one is not to beat or renew any more. The heir of one that refused listens for its name
+        again, as a machine that booted.
+        """
+        words, speaks_ns, proved_ns = self._words, self._speaks_ns, self._proved_ns
+        if self.refused:
+            words, speaks_ns, proved_ns = None, 0, 0
         return Legacy(
-            self._incarnation, self._generation, self.nonce, self._seq, dict(self._sent), self._words,
+            self._incarnation, self._generation, self.nonce, self._seq, dict(self._sent), words,
             tuple(self._lives.items()), self._current, self.heard_ns, self._echo_ns, dict(self._asked), self._left,
-            dict(self.released), dict(self.leases.by_group), self._speaks_ns, self.refused,
+            dict(self.released), dict(self.leases.by_group), speaks_ns, proved_ns,
         )  # fmt: skip
 
     def inherit(self, legacy: Legacy, now_ns: int) -> None:
         """Go on as that one: its daemon ended just now, and is vouched for as any that ended."""
         self._incarnation, self._generation, self.nonce = legacy.incarnation, legacy.generation, legacy.nonce
-        self._seq, self._current = legacy.seq, legacy.current
+        self._seq, self._words, self._current = legacy.seq, legacy.words, legacy.current
         self._sent, self._lives = OrderedDict(legacy.sent), OrderedDict(legacy.lives)
         self.heard_ns, self._echo_ns, self._left = legacy.heard_ns, legacy.echo_ns, legacy.left
         self._asked, self.released = dict(legacy.asked), dict(legacy.released)
-        if not legacy.refused:  # one that did listens for its name again
-            self._words, self._speaks_ns = legacy.words, legacy.speaks_ns
+        self._speaks_ns, self._proved_ns = legacy.speaks_ns, legacy.proved_ns
         self._gone_ns = now_ns
         self._vouched = self.vouches(now_ns)
         self.leases.inherit(legacy.leases)
@@ -170,6 +175,7 @@ class Heart:
         repeat = frame.seq <= life.seq
         life.seq = max(life.seq, frame.seq)
         life.heard_ns = self.heard_ns = max(self.heard_ns, at_ns)
+        self._proved_ns = self._proved_ns or at_ns
         echo_ns = self._sent.get(frame.echo_seq, 0)
         self._echo_ns = max(self._echo_ns, echo_ns)
         if not repeat:
@@ -198,14 +204,15 @@ class Heart:
         return not mine or mine.issuperset(s.mac for s in beat.words.services)
 
     def _meet(self, at_ns: int, beat: Beat) -> Tell | None:
-        """Two machines of one name. One that has not spoken yet, or only just and holds nothing, is the newcomer: it
-        refuses, for good. One that takes part goes on, and nothing new is begun while it hears the other take part.
+        """Two machines of one name. One that holds nothing and has not been heard by the peer yet, or only just, is the
+        newcomer, be it that its network came up late: it refuses, for good. One that takes part goes on, and nothing
+        new is begun while it hears the other take part.
         """
         self.namesake = at_ns, tuple(service.mac for service in beat.words.services)
         if beat.words.mode is Mode.REFUSED:
             return None
-        new = at_ns < self._speaks_ns + self._timing.deadtime_ns and not self.leases.by_group
-        refused = self.refused or new or not self._may_speak(at_ns)
+        heard = self._proved_ns and at_ns - self._proved_ns >= self._timing.deadtime_ns
+        refused = self.refused or not (heard or self.leases.by_group) or not self._may_speak(at_ns)
         if refused is self.refused and at_ns - self._met_ns < self._timing.keepalive_ns:
             return None  # a flood of them is no more than one
         self.refused, self._met_ns = refused, at_ns

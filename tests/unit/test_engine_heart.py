@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from hbcore.engine.beat import Beat, Frame, GroupWord, Mode, Service, Stand, Words
@@ -122,7 +123,7 @@ def test_a_machine_that_booted_listens_before_it_speaks() -> None:
     assert again.obey(START, Say(KNOWN, urgent=True)), "the machine spoke all the time"
 
 
-@pytest.mark.parametrize("after_ms", [50, 250, 600])  # listening; it spoke a moment ago; as long as a deadtime
+@pytest.mark.parametrize("after_ms", [50, 250, 30_000])  # listening; it spoke a moment ago; its network comes up late
 def test_the_newcomer_of_two_machines_of_one_name_refuses_for_good(after_ms: int) -> None:
     one = born(guard="")
     one.daemon_came(START)
@@ -152,16 +153,24 @@ def test_the_newcomer_of_two_machines_of_one_name_refuses_for_good(after_ms: int
         assert heir.refused
 
 
-@pytest.mark.parametrize("holds", [True, False])
-def test_one_that_takes_part_goes_on_and_tells(holds: bool) -> None:
+@pytest.mark.parametrize(("holds", "since_ms"), [(True, 10), (False, 500)])
+def test_one_that_takes_part_goes_on_and_tells(holds: bool, since_ms: int) -> None:
+    """It holds a group, or the peer heard it for a deadtime."""
     one = heart(words=KNOWN)
     if holds:
         one.obey(START, Hold((HELD,)))
-    at = START + (10 * MS if holds else 500 * MS)
+    else:
+        one.hear("eth0", START, beat(1))
+    at = START + since_ms * MS
     run(one, START, at)
-    assert one.hear("eth0", at, of_my_name()) == (Class.NAMESAKE, Tell(Namesake(at, refused=False)))
-    assert one.hear("eth0", at + 99 * MS, of_my_name()) == (Class.NAMESAKE, None), "a flood of them is no more than one"
-    assert sent(run(one, at, at + SECOND))[-1][1].words.mode is Mode.ONLINE
+    heir = born(at)
+    heir.daemon_came(at)
+    heir.inherit(one.leave(), at)
+    heir.obey(at, Say(KNOWN))
+    for each in (one, heir):
+        assert each.hear("eth0", at, of_my_name()) == (Class.NAMESAKE, Tell(Namesake(at, refused=False)))
+        assert each.hear("eth0", at + 99 * MS, of_my_name()) == (Class.NAMESAKE, None), "a flood is no more than one"
+        assert sent(run(each, at, at + SECOND))[-1][1].words.mode is Mode.ONLINE
 
 
 def test_one_that_refuses_does_not_drive_out_the_one_that_restarts() -> None:
@@ -551,3 +560,18 @@ def test_an_heir_is_the_same_life_and_keeps_what_was_proved() -> None:
     assert heir.hear("eth0", now, beat(6, echo=sent[-1]))[0] is Class.ACCEPTED
     abandoned = [t for t, e in run(heir, now, now + 2 * SECOND) if isinstance(e, TakeOff)]
     assert abandoned[0] >= now + 200 * MS, "it is good for what was proved, and vouches for a daemon that is to come"
+
+
+def test_an_older_release_can_be_succeeded() -> None:
+    """What it does not tell is what is true of one that has taken part for long."""
+    one = heart(words=KNOWN)
+    name, told = msgspec.msgpack.decode(pipe.encode(pipe.Inheritance(one.leave(), (), (), (), 0, False)))
+    for newer in ("speaks_ns", "proved_ns"):
+        del told["legacy"][newer]
+    message = pipe.decode(msgspec.msgpack.encode((name, told)))
+    assert isinstance(message, pipe.Inheritance)
+    heir = born()
+    heir.inherit(message.legacy, START)
+    heir.daemon_came(START)
+    assert heir.obey(START, Say(KNOWN, urgent=True)), "and goes on at once"
+    assert heir.hear("eth0", START, of_my_name()) == (Class.NAMESAKE, Tell(Namesake(START, refused=False)))
