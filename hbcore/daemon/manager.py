@@ -371,9 +371,8 @@ class Manager:
         for group, resources in lost:
             args = (("group", group), ("resources", ", ".join(resources)))
             self._journal.write(Note("heir-orphans", args, "error", "failure", group))
-        if lost:
-            self._pipe.send(pipe.Stays())
-        else:
+        self._pipe.send(pipe.Rested(lacking=bool(lost)))
+        if not lost:
             self._end(0)
 
     async def _probe(self, probe: Probe) -> None:

@@ -122,8 +122,10 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True)
-class Stays:
-    """The daemon does not end: the heir's files lack something that runs here."""
+class Rested:
+    """The answer to Rest: the daemon ends now. Where `lacking`, it does not: the heir's files lack what runs here."""
+
+    lacking: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +192,14 @@ FromPulse = (
     Hello | Heard | Answered | Lapsed | Stalled | Abandoned | Guarded | Listened | Namesake | Asked | Rest | Told | Keys
     | Counts | Clients
 )  # fmt: skip
-FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Clients | Stays | Quit
+FromDaemon = Ready | Say | Hold | Prove | Places | Lifted | Watch | Clients | Rested | Quit
 Message = FromPulse | FromDaemon | Heir | Inheritance
 
 _TYPES: dict[str, Any] = {
     t.__name__: t
     for t in (
         Hello, Heard, Answered, Lapsed, Stalled, Abandoned, Guarded, Listened, Namesake, Asked, Rest, Told, Keys,
-        Counts, Ready, Say, Hold, Prove, Places, Lifted, Watch, Clients, Stays, Quit, Heir, Inheritance,
+        Counts, Ready, Say, Hold, Prove, Places, Lifted, Watch, Clients, Rested, Quit, Heir, Inheritance,
     )
 }  # fmt: skip
 _encoder = msgspec.msgpack.Encoder()

@@ -187,10 +187,11 @@ class Pulse:
         self._lists.tell(child)
         if self._leaving_ns:
             child.send(pipe.Asked("leave"))
+        self._ask_rest()
 
     def _look_after_child(self, now: int) -> None:
         if self._child.pipe is None:
-            if self._succession is not None and self._succession.ready:
+            if self._succession is not None and self._succession.agreed:
                 self._hand_over(self._succession)
             elif now >= self._child.due_ns:
                 self._birth(now)
@@ -220,8 +221,13 @@ class Pulse:
         if code := succession.heard(self._start.config.cluster_id, self._start.node):
             self._tell_person(code, "error")
             self._forget_heir(succession)
-        elif succession.ready and not was and self._child.pipe is not None:
-            self._child.pipe.send(pipe.Rest(succession.groups))
+        elif succession.ready and not was:
+            self._ask_rest()
+
+    def _ask_rest(self) -> None:
+        """Also a daemon that comes after one that died before it could say that nothing would be left to nobody."""
+        if self._child.pipe is not None and self._succession is not None and self._succession.ready:
+            self._child.pipe.send(pipe.Rest(self._succession.groups))
 
     def _forget_heir(self, succession: Succession) -> None:
         self._poll.unregister(succession.pipe.fileno())
@@ -303,8 +309,10 @@ class Pulse:
                     self._heart.watch(pings, now)
                 case pipe.Clients():
                     self._lists.send(message, self._keys.signer)
-                case pipe.Stays() if self._succession is not None:
-                    self._forget_heir(self._succession)
+                case pipe.Rested(lacking) if self._succession is not None:
+                    self._succession.agreed = not lacking
+                    if lacking:
+                        self._forget_heir(self._succession)
                 case pipe.Quit(clean):
                     self._bye()
                     self._finish(0 if clean else 1)

@@ -24,7 +24,9 @@ HEIR = "HBCORE_HEIR"  # a descriptor: the socket to the pulse that is to be succ
 
 
 class Succession:
-    """The former pulse's side. `ready`: the heir only waits for the daemon's end; `groups`: what its files have."""
+    """The former pulse's side. `ready`: the heir only waits for the daemon's end; `groups`: what its files have;
+    `agreed`: the daemon found all there that runs, and ends.
+    """
 
     def __init__(self, arguments: list[str], *, managed: bool) -> None:
         """Starts the heir. `managed`: as Inheritance's. Raises OSError."""
@@ -37,13 +39,17 @@ class Succession:
         finally:
             theirs.close()
         self.pipe = pipe.Pipe(ours)
-        self.ready = False
+        self.ready = self.agreed = False
         self.groups: tuple[GroupDef, ...] = ()
         self.managed = managed
 
     def heard(self, cluster: bytes, node: str) -> str:
         """Reads what the heir said. Code of why it cannot succeed, "" while it may."""
-        for message in self.pipe.drain():
+        try:
+            messages = self.pipe.drain()
+        except ValueError:  # its groups have what ours have not
+            return "heir-version"
+        for message in messages:
             match message:
                 case pipe.Heir(version, theirs, name, groups):
                     if version != pipe.VERSION:

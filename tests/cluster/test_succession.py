@@ -122,6 +122,25 @@ def test_what_runs_is_never_left_to_nobody(c: Cluster) -> None:
         succeed(c, "node1")
 
 
+def test_a_daemon_that_dies_before_it_agreed_agrees_to_nothing(c: Cluster) -> None:
+    """The heir is ready and its files lack what runs; the daemon is killed before it could say so."""
+    haresources = c.folder("node1", "config") / "haresources"
+    good, begun = haresources.read_text(), time.monotonic()
+    try:
+        write(haresources, good.replace(" httpd", ""), 0o644)
+        (pulse,), after = c.pids("node1", "pulse"), newest(c, "node1")
+        c.kill("node1", "daemon", "STOP")
+        c.kill("node1", "pulse", "USR2")
+        until(lambda: len(c.pids("node1", "pulse")) == 2, 5)
+        time.sleep(2)  # it has read its files by then
+        c.kill("node1", "daemon")
+        assert "httpd" in told(c, "node1", "heir-orphans", after)["text"]
+        until(lambda: c.pids("node1", "pulse") == [pulse])
+        assert_nothing_lost(c.report(begun))
+    finally:
+        write(haresources, good, 0o644)
+
+
 def test_hbctl_restart_says_who_goes_on_or_that_nobody_came(c: Cluster) -> None:
     done = c.hbctl("node1", "restart", "--json")
     said = json.loads(done.out)
