@@ -118,10 +118,8 @@ class Manager:
                 Note("scripts-ended", (("count", str(orphans)),), "warning", "failure", self._hello.node)
             )
         await self._addresses.lift_stale(self._vips)  # before the engine may start anything
-        self._step(Wall(clock.unix_ns()))
-        if self._hello.released:
-            self._step(Abandoned(tuple(self._hello.released.items())))
-        await self._refresh()
+        released = [Abandoned(tuple(self._hello.released.items()))] if self._hello.released else []
+        await self._refresh(Wall(clock.unix_ns()), *released)
         await self._server.start()
         self._loop.add_reader(self._pipe.fileno(), self._readable)
         self._pipe.send(pipe.Ready(pipe.VERSION))
@@ -181,8 +179,10 @@ class Manager:
     def _told(self, code: str, args: Mapping[str, str], severity: str) -> None:
         self._journal.write(Note(code, tuple(args.items()), severity, "other", self._hello.node))
 
-    async def _refresh(self) -> None:
-        """What the host says now; told on only where it changed."""
+    async def _refresh(self, *before: events.Event) -> None:
+        """What the host says now; told on only where it changed. `before`: what the engine takes with it, so that its
+        first words name this machine's cards: pulse listens for its own name by them (heart.py).
+        """
         while True:
             by = self._engine.definitions
             look = await facts.gather(self._hello.config, by, self._addresses, Path(self._hello.config_dir))
@@ -199,7 +199,7 @@ class Manager:
         if look.places != self._places:
             self._places = look.places
             self._pipe.send(pipe.Places(look.places))  # before the engine may hold anything there
-        self._step(found)
+        self._step(*before, found)
         gateways = {g.control for g in found.groups if g.control} - set(self._hello.config.pings)
         if gateways:
             self._pipe.send(pipe.Watch(tuple(sorted(gateways))))
