@@ -23,7 +23,7 @@ from hbcore.engine.heart import Legacy
 from hbcore.engine.keys import Keyring
 
 VERSION = 1
-MAX_PACKET = 1 << 17
+MAX_PACKET = 1 << 20  # the files of 64 groups of 70 resources; it has to fit into half of what a socket holds
 BUFFER = 4 << 20  # holds what pulse tells a daemon that hangs for 5 s, and more
 LIFE_SIGN = b"\x00alive"  # the daemon's first packet, sent before it imports anything, and again after that
 
@@ -230,6 +230,7 @@ class Pipe:
         self.sock = sock
         self.lost = 0
         self.alive = self.closed = False
+        self._room = bytearray(MAX_PACKET)  # once: in pulse, whose memory is locked, a new one costs more than a beat
         sock.setblocking(False)
         for forced, plain in ((32, socket.SO_SNDBUF), (33, socket.SO_RCVBUF)):  # SO_SNDBUFFORCE, SO_RCVBUFFORCE
             try:
@@ -253,7 +254,7 @@ class Pipe:
         out: list[Message] = []
         while not self.closed:
             try:
-                packet = self.sock.recv(MAX_PACKET)
+                packet = bytes(memoryview(self._room)[: self.sock.recv_into(self._room)])
             except BlockingIOError:
                 break
             except OSError:
