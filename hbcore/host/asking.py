@@ -31,7 +31,8 @@ async def asked(*argv: str) -> bytes | None:
             whole = len(text) < LIMIT and await process.wait() == 0
     except TimeoutError:
         pass
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
     return bytes(text) if whole else None
