@@ -67,7 +67,7 @@ def _read(options: argparse.Namespace) -> Start | None:
         return None
     return Start(
         node, found.config, found.keys, options.config.absolute(), options.state.absolute(),
-        options.runtime.absolute(), 0, 0,
+        options.runtime.absolute(), 0, 0, told=bool(options.node),
     )  # fmt: skip
 
 

@@ -50,7 +50,9 @@ Reread = Callable[[], tuple[Keyring | None, list[pipe.Told]]]  # new keys or Non
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What pulse starts from. `incarnation` stays over a restart of pulse alone, `generation` counts those."""
+    """What pulse starts from. `incarnation` stays over a restart of pulse alone, `generation` counts those. `told`:
+    whether `node` is what somebody told it to be; else it is the machine's own name.
+    """
 
     node: str
     config: ClusterConfig
@@ -60,6 +62,7 @@ class Start:
     runtime_dir: Path
     incarnation: int
     generation: int
+    told: bool = True
 
 
 class Pulse:
@@ -207,10 +210,8 @@ class Pulse:
         """A new pulse, by the code and the files on the disk, is to go on in our place."""
         if self._succession is not None or self._leaving_ns or self._child.pipe is None:
             return
-        where = (("--config", self._start.config_dir), ("--state", self._start.state_dir))
-        arguments = [str(word) for pair in (*where, ("--runtime", self._start.runtime_dir)) for word in pair]
         try:
-            self._succession = Succession([*arguments, "--node", self._start.node], managed=managed)
+            self._succession = Succession(heirs_arguments(self._start), managed=managed)
         except OSError as error:
             self._tell_person("heir-failed", "error", error=error.strerror or "")
             return
@@ -399,6 +400,14 @@ class Pulse:
             for note in notes:
                 self._child.pipe.send(note)
         self._manager.ready()
+
+
+def heirs_arguments(start: Start) -> list[str]:
+    """The heir's command line. A machine that was renamed has another name than ours, and an heir of that is refused:
+    it needs a stop and a start.
+    """
+    where = ["--config", str(start.config_dir), "--state", str(start.state_dir), "--runtime", str(start.runtime_dir)]
+    return [*where, "--node", start.node] if start.told else where
 
 
 def arguments(start: Start) -> list[str]:

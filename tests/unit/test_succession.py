@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from hbcore.cli.hbcored import build
+from hbcore.engine.keys import Key, Keyring, Method
 from hbcore.host import pipe
+from hbcore.pulse.loop import Start, heirs_arguments
 from hbcore.pulse.succession import HEIR, Succession
+from tests.unit.duo import config
 
+KEYS = Keyring(1, (Key(1, Method.SHA256, b"k" * 32),))
 ID, NODE = b"cluster!", "node1"
 GROUP = {"name": "web", "prefer": [NODE, "node2"], "resources": [], "weight": "of another release"}
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_heir_has_the_machines_name_of_now_unless_another_was_told(
+    monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """With the name of before, a machine that was renamed would go on under it, however often it is restarted."""
+    monkeypatch.delenv("HBCORE_NODE", raising=False)
+    start = Start(NODE, config(), KEYS, Path("/c"), Path("/s"), Path("/r"), 1, 0, told=told)
+    heir = build().parse_args(heirs_arguments(start))
+    assert (heir.config, heir.state, heir.runtime) == (Path("/c"), Path("/s"), Path("/r"))
+    assert heir.node == (NODE if told else None)
 
 
 @pytest.mark.parametrize(
