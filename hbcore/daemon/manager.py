@@ -24,11 +24,11 @@ from hbcore.agents.runner import Runner
 from hbcore.agents.script import environment
 from hbcore.control.schema import Event, Status
 from hbcore.control.server import Server
-from hbcore.daemon import facts
 from hbcore.daemon.backend import Backend
 from hbcore.daemon.clients import OldConnections, held
 from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.daemon.journal import Journal
+from hbcore.daemon.lookout import Lookout
 from hbcore.daemon.orphaned import orphaned
 from hbcore.daemon.snapshot import Extra, snapshot
 from hbcore.daemon.verdicts import Verdicts
@@ -36,13 +36,13 @@ from hbcore.engine import events
 from hbcore.engine.config import SECOND, GroupDef
 from hbcore.engine.effects import Announce, Effect, Gone, Hold, Note, Persist, Probe, Prove, Run, Say, Stored
 from hbcore.engine.engine import Engine
-from hbcore.engine.events import Abandoned, AddressGone, Carrier, Persisted, Probed, Sighting, Tick, Wall
+from hbcore.engine.events import Abandoned, Persisted, Probed, Sighting, Tick
 from hbcore.engine.table import Peer
 from hbcore.formats.haresources import UNITS
 from hbcore.host import clock, pipe, state
 from hbcore.host.address import Addresses
 from hbcore.host.arp import ArpBook
-from hbcore.host.netlink import AddressEvent, LinkEvent, Netlink
+from hbcore.host.netlink import Netlink
 from hbcore.words import say
 
 FACTS_S = 5.0
@@ -85,6 +85,10 @@ class Manager:
             self._addresses.is_present, self._gates.silenced,
         )  # fmt: skip
         self._addresses.announcers = (self._arp, self._clients)
+        self._lookout = Lookout(
+            config, Path(hello.config_dir), self._engine, self._addresses, self._arp, step=self._step,
+            send=self._pipe.send, note=self._journal.write, read=self._readable,
+        )  # fmt: skip
         logs = {"logfile": config.logfile, "debugfile": config.debugfile, "logfacility": config.logfacility}
         places = Places(Path(hello.config_dir))
         self._runner = Runner(
@@ -101,10 +105,6 @@ class Manager:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._published = (-1, 0)
-        self._places: tuple[pipe.Place, ...] = ()
-        self._own: dict[str, tuple[str, ...]] = {}  # our own addresses by device, as last looked at
-        self._looked: tuple[GroupDef, ...] = ()  # what the groups ran by when the host was looked at, () = not yet
-        self._deaf: dict[str, str] = {}
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._acting = 0  # starts and stops under way
         self._heirs: tuple[GroupDef, ...] | None = None  # the groups of an heir that waits for the end of this daemon
@@ -119,7 +119,7 @@ class Manager:
             )
         await self._addresses.lift_stale(self._vips)  # before the engine may start anything
         released = [Abandoned(tuple(self._hello.released.items()))] if self._hello.released else []
-        await self._refresh(Wall(clock.unix_ns()), *released)
+        await self._lookout.refresh(*released)
         await self._server.start()
         self._loop.add_reader(self._pipe.fileno(), self._readable)
         self._pipe.send(pipe.Ready(pipe.VERSION))
@@ -128,7 +128,7 @@ class Manager:
         for kept in self._extra.lost:
             self._journal.write(Note(kept.code, kept.args, "warning", "failure", self._hello.node))
         self._readable()
-        for job in (self._watch_host(), self._housekeeping(), self._clients.watch()):
+        for job in (self._lookout.watch(), self._housekeeping(), self._clients.watch()):
             self._spawn(job)
         try:
             return await self._ended
@@ -168,8 +168,7 @@ class Manager:
                 self._spawn(self._children.run())
             if self._loop.time() - looked >= FACTS_S:
                 looked = self._loop.time()
-                self._step(Wall(clock.unix_ns()))
-                await self._refresh()
+                await self._lookout.refresh()
                 self._runner.trim()
 
     def _communicating(self) -> bool:
@@ -178,61 +177,6 @@ class Manager:
 
     def _told(self, code: str, args: Mapping[str, str], severity: str) -> None:
         self._journal.write(Note(code, tuple(args.items()), severity, "other", self._hello.node))
-
-    async def _refresh(self, *before: events.Event) -> None:
-        """What the host says now; told on only where it changed. `before`: what the engine takes with it, so that its
-        first words name this machine's cards: pulse listens for its own name by them (heart.py).
-        """
-        while True:
-            by = self._engine.definitions
-            look = await facts.gather(self._hello.config, by, self._addresses, Path(self._hello.config_dir))
-            self._arp.own = await self._addresses.own_macs()
-            if by == self._engine.definitions:  # else pulse would be told the places of before
-                break
-        found, self._own, self._looked = look.facts, look.own, by
-        watched: dict[str, list[str]] = {}
-        for group in found.groups:
-            if group.device:
-                ips = [a.ip for g in by if g.name == group.group for a in g.addresses]
-                watched.setdefault(group.device, []).extend(ips)
-        self._hearing(self._arp.watch(watched))
-        if look.places != self._places:
-            self._places = look.places
-            self._pipe.send(pipe.Places(look.places))  # before the engine may hold anything there
-        self._step(*before, found)
-        gateways = {g.control for g in found.groups if g.control} - set(self._hello.config.pings)
-        if gateways:
-            self._pipe.send(pipe.Watch(tuple(sorted(gateways))))
-
-    def _hearing(self, deaf: dict[str, str]) -> None:
-        """Tell once where ARP cannot be listened to: conflicts there go unseen."""
-        for device in sorted(set(deaf) - set(self._deaf)):
-            args = (("device", device), ("error", deaf[device]))
-            self._journal.write(Note("arp-deaf", args, "warning", "link", device))
-        self._deaf = deaf
-
-    async def _watch_host(self) -> None:
-        """Addresses somebody else removes, cards that come and go."""
-        async for report in self._addresses.reports():
-            ours = {a.ip: a.device or "" for g in self._engine.definitions for a in g.addresses}
-            if isinstance(report, AddressEvent):
-                if report.ip in ours and not report.added and not report.ours:
-                    await self._gone(report.ip, ours[report.ip])
-                elif report.ip not in ours:
-                    await self._refresh()
-            elif isinstance(report, LinkEvent):
-                self._step(Carrier(report.device, report.up))
-                await self._refresh()
-            else:
-                for ip in sorted(ours):
-                    await self._gone(ip, ours[ip])
-                await self._refresh()
-
-    async def _gone(self, ip: str, device: str) -> None:
-        present = await self._addresses.is_present(ip, device)
-        self._readable()  # pulse may have taken it off, and then says why
-        if not present:
-            self._step(AddressGone(ip, clock.now_ns()))
 
     # -- the engine ----------------------------------------------------------------------------------------------------
 
@@ -314,9 +258,8 @@ class Manager:
             self._timer.cancel()
         delay = max(0, self._engine.next_deadline() - clock.now_ns()) / SECOND
         self._timer = self._loop.call_later(delay, self._tick)
-        if self._looked and self._looked != self._engine.definitions:
-            self._looked = ()
-            self._spawn(self._refresh())
+        if self._lookout.outdated():
+            self._spawn(self._lookout.refresh())
         self._publish()
 
     def _do(self, effect: Effect) -> None:
@@ -381,9 +324,8 @@ class Manager:
         if probe.neighbours:
             known = await self._addresses.neighbours(probe.device, NEIGHBOURS)
             neighbours = {n.ip for n in known} - set(targets)
-        result = await self._arp.probe(
-            probe.device, [*targets, *neighbours], probe.source, probe.confirm, others=self._own.get(probe.device, ())
-        )
+        own = self._lookout.own.get(probe.device, ())
+        result = await self._arp.probe(probe.device, [*targets, *neighbours], probe.source, probe.confirm, others=own)
         if result.trouble:
             self._step(Probed(probe.probe, result.begun_ns, result.ended_ns, failed=True))
             return

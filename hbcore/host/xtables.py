@@ -45,7 +45,8 @@ async def ruleset() -> list[Item] | None:
 
 def read(family: str, text: str) -> Iterator[Item]:
     """`text`: of iptables-save. As many items as it has chains and rules in tables that may drop."""
-    table, chains = "", set()
+    table = ""
+    chains: set[str] = set()
     for line in text.splitlines():
         if line.startswith("*"):
             table, chains = line[1:].strip(), set()
