@@ -223,10 +223,14 @@ class Heart:
         return 2 * self._timing.deadtime_ns // self._timing.keepalive_ns
 
     def _may_begin(self, key: Key, at_ns: int) -> bool:
-        """A newer life at once; an older one (a reinstalled node) only after the present one fell silent for D."""
-        if self._current is None or key[:2] > self._current[:2]:
+        """Only after the present one fell silent: a newer one for as long as who boots listens, so that a copy of a
+        machine that lives is not followed; an older one (a reinstalled node) for D.
+        """
+        if self._current is None:
             return True
-        return at_ns - self._lives[self._current].heard_ns >= self._timing.deadtime_ns
+        newer = key[:2] > self._current[:2]
+        silent_ns = LISTEN_BEATS * self._timing.keepalive_ns if newer else self._timing.deadtime_ns
+        return at_ns - self._lives[self._current].heard_ns >= silent_ns
 
     def _unproven(self, key: Key, frame: Frame, at_ns: int) -> None:
         """Remember whose nonce to echo, so that a fresh peer can prove itself."""

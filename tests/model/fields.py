@@ -60,11 +60,13 @@ def _fields(
 
 FIELDS: dict[type, Fields] = {
     Heart: _fields(
-        same="lease nonce _me _cluster _incarnation _generation _timing _connected",
+        same="lease nonce _me _cluster _incarnation _generation _timing _connected refused namesake _met_ns",
         plain="_left _vouched",
-        ages={"_echo_ns": LEASE, "_told_ns": 1},
+        ages={"_echo_ns": LEASE, "_told_ns": 1, "_speaks_ns": 1},
         hand="leases _pings _asked _words _lives _current _candidate _sent _seq _next_beat_ns _expected_ns _alive_ns",
-        reset={"heard_ns": int, "_woken_ns": int, "released": dict, "_gone_ns": int, "_last_words": int},
+        reset={
+            "heard_ns": int, "_woken_ns": int, "released": dict, "_gone_ns": int, "_last_words": int, "_proved_ns": int,
+        },
     ),
     Leases: _fields(
         same="_lease", plain="guard _grace_ns", hand="by_group", reset={"_rebuilt_ns": int, "_rebuild_ns": int},
@@ -83,7 +85,8 @@ FIELDS: dict[type, Fields] = {
         },
     ),
     World: _fields(
-        same="me config lease book answered services peer_macs peer_bases wall_ns version config_digest",
+        same="me config lease book answered services peer_macs peer_bases wall_ns version config_digest namesake_ns "
+        "refused",
         plain="guard", ages={"listened_ns": DEAD + 2}, hand="peer groups controls",
         reset={"leaving": bool, "left": bool, "config_differs": bool, "announce": set, "notes": list},
     ),
@@ -104,7 +107,7 @@ FIELDS: dict[type, Fields] = {
         plain="phase manual released unplanned shutting settled contested",
         ages={
             "barrier_ns": OLD, "lapsed_ns": OLD, "opened_ns": OLD + 1, "passed_ns": OLD,
-            "peer_control_ns": OLD,
+            "peer_control_ns": OLD, "peer_without_ns": OLD,
         },
         hand="token members probing then why agreed failbacks claim_ns isolated_ns peer_can_since_ns "
         "peer_control_beats backoff_ns left_until_ns",

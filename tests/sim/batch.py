@@ -21,7 +21,7 @@ RUN_S = LENGTH_NS // SECOND
 # how often in 1000 runs each has to have happened, at least: far less than what is usual
 FLOORS = {
     "starts": 2000, "takeovers": 200, "claims": 200, "claims dropped": 20, "handovers": 100, "lapses": 80,
-    "lapses by the kernel": 10, "reopened": 10, "heals": 20, "losses": 400, "rejoins": 1000, "isolations": 20,
+    "lapses by the kernel": 10, "reopened": 10, "heals": 10, "losses": 400, "rejoins": 1000, "isolations": 20,
     "crashes at edges": 30, "guards lost": 50, "adopted": 60, "yields": 20, "abandoned": 1, "replays": 2000,
     "renewals refused": 20, "stalls": 60, "starts failed": 4, "stops failed": 4, "services failed": 10,
     "tokens passed": 10,

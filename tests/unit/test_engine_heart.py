@@ -208,7 +208,8 @@ def test_a_beat_that_comes_again_by_another_link_does_not_undo_a_farewell() -> N
 def test_the_last_lives_and_the_last_own_beats_are_remembered_and_no_more() -> None:
     one = heart()
     for n in range(LIVES_KEPT):
-        assert one.hear("eth0", START, beat(1, key=(50 + n, 0)))[0] is Class.ACCEPTED
+        at = START - (LIVES_KEPT - n) * 200 * MS
+        assert one.hear("eth0", at, beat(1, key=(50 + n, 0)))[0] is Class.ACCEPTED
     assert one.hear("eth0", START + SECOND, beat(2, key=(50, 0)))[0] is Class.REPLAYED, "the oldest of them"
     assert one.hear("eth0", START + SECOND, beat(1, key=(50 + LIVES_KEPT, 0)))[0] is Class.ACCEPTED
     assert one.hear("eth0", START + 2 * SECOND, beat(2, key=(50, 0)))[0] is Class.ACCEPTED, "it was forgotten"
@@ -244,19 +245,30 @@ def test_who_wants_to_prove_itself_is_echoed_with_what_was_heard_of_it() -> None
 def test_a_life_that_ended_is_not_echoed_again() -> None:
     one = heart()
     one.hear("eth0", START, beat(5, key=(50, 0)))
-    one.hear("eth0", START, Beat(Frame(ID, 1, 51, 0, 1, 3333, NONCE), WORDS))
+    one.hear("eth0", START + 200 * MS, Beat(Frame(ID, 1, 51, 0, 1, 3333, NONCE), WORDS))
     one.hear("eth0", START + SECOND, beat(6, key=(50, 0), your=0))
     sent = [e.beat.frame.your_nonce for n in range(4) for e in one.say_bye(START + SECOND) if isinstance(e, Send)]
     assert sent == [3333] * 4
 
 
-def test_a_restart_of_the_peer_is_taken_at_once_and_its_old_life_never_again() -> None:
+def test_a_restart_of_the_peer_is_taken_soon_and_its_old_life_never_again() -> None:
     one = heart()
     assert one.hear("eth0", START, beat(500, key=(50, 0)))[0] is Class.ACCEPTED
-    assert one.hear("eth0", START, beat(1, key=(51, 0)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START + 200 * MS, beat(1, key=(51, 0)))[0] is Class.ACCEPTED
     assert one.hear("eth0", START + 5 * SECOND, beat(501, key=(50, 0)))[0] is Class.REPLAYED
-    assert one.hear("eth0", START, beat(1, key=(51, 1)))[0] is Class.ACCEPTED
-    assert one.hear("eth0", START, beat(2, key=(51, 0)))[0] is Class.REPLAYED
+    assert one.hear("eth0", START + 5 * SECOND, beat(1, key=(51, 1)))[0] is Class.ACCEPTED
+    assert one.hear("eth0", START + 5 * SECOND, beat(2, key=(51, 0)))[0] is Class.REPLAYED
+
+
+def test_a_copy_of_a_peer_that_lives_is_neither_followed_nor_echoed() -> None:
+    one = heart()
+    for ms in range(0, 1000, 100):
+        assert one.hear("eth0", START + ms * MS, beat(500 + ms, key=(50, 0)))[0] is Class.ACCEPTED
+        at = START + (ms + 99) * MS
+        copy = Beat(Frame(ID, 1, 51, 0, 1 + ms, 3333, NONCE), WORDS)
+        assert one.hear("eth0", at, replace(copy, frame=replace(copy.frame, your_nonce=0)))[0] is Class.UNPROVEN
+        assert {e.beat.frame.your_nonce for e in one.say_bye(at) + one.say_bye(at) if isinstance(e, Send)} == {PEERS}
+        assert one.hear("eth0", at, copy)[0] is Class.REPLAYED
 
 
 def test_a_reinstalled_peer_with_a_lower_incarnation_waits_until_the_old_one_is_silent() -> None:
