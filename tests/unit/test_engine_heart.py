@@ -242,6 +242,15 @@ def test_who_wants_to_prove_itself_is_echoed_with_what_was_heard_of_it() -> None
     assert (frame.your_nonce, frame.echo_seq, frame.echo_age_us) == (PEERS, 7, 20_000)
 
 
+def test_a_peer_that_is_late_is_echoed_beside_a_stranger() -> None:
+    """It may hear this node all the time, and live by that."""
+    one = heart()
+    one.hear("eth0", START, beat(5))
+    one.hear("eth0", START + 200 * MS, Beat(Frame(ID, 1, 51, 0, 1, 3333, 0), WORDS))
+    sent = [e.beat.frame.your_nonce for _ in range(4) for e in one.say_bye(START + 200 * MS) if isinstance(e, Send)]
+    assert sorted(sent) == [PEERS, PEERS, 3333, 3333]
+
+
 def test_a_life_that_ended_is_not_echoed_again() -> None:
     one = heart()
     one.hear("eth0", START, beat(5, key=(50, 0)))

@@ -76,11 +76,7 @@ def test_strangers_do_not_come_between_two_nodes(incarnation: int) -> None:
             kind, tell = pair.hearts[to].hear("eth0", pair.now_ns, beat)
             assert kind is (Class.OWN if beat.frame.node == to else Class.UNPROVEN) and tell is None
         pair.run(STEP_NS)
-    assert pair.gap_ns <= 2 * TIMING.keepalive_ns + 2 * STEP_NS, "at worst every other beat goes to the stranger"
-    pair.run(2 * TIMING.deadtime_ns)
-    pair.gap_ns = 0
-    pair.run(SECOND)
-    assert pair.gap_ns <= TIMING.keepalive_ns + STEP_NS, "who fell silent is not answered any more"
+    assert pair.gap_ns <= TIMING.keepalive_ns + STEP_NS, "no beat goes to a stranger while the peer is heard"
 
 
 def test_a_node_that_boots_is_heard_although_its_old_beats_are_replayed() -> None:

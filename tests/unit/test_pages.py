@@ -228,5 +228,5 @@ def test_only_the_peers_present_life_is_believed() -> None:
     assert heart.hear("eth0", MS, replace(YOUNG, frame=frame))[0] is Class.ACCEPTED
     assert heart.whose(page(1)) is Class.LISTED
     later = replace(frame, incarnation=LIFE[0] + 1, nonce=5)
-    assert heart.hear("eth0", 2 * MS, replace(YOUNG, frame=later))[0] is Class.ACCEPTED
+    assert heart.hear("eth0", 201 * MS, replace(YOUNG, frame=later))[0] is Class.ACCEPTED
     assert heart.whose(page(1)) is Class.REPLAYED, "a recording of a life that ended"
