@@ -30,7 +30,7 @@ from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.daemon.journal import Journal
 from hbcore.daemon.lookout import Lookout
 from hbcore.daemon.orphaned import orphaned
-from hbcore.daemon.snapshot import Extra, snapshot
+from hbcore.daemon.snapshot import Extra, namesake_alarm, snapshot
 from hbcore.daemon.verdicts import Verdicts
 from hbcore.engine import events
 from hbcore.engine.config import SECOND, GroupDef
@@ -223,7 +223,7 @@ class Manager:
         """Another machine beats in this node's name, or does no more: told once each time."""
         if macs and not self._extra.namesake:
             args = (("node", self._hello.node), ("macs", ", ".join(macs)))
-            code = "alarm-refused" if self._engine.world.refused else "alarm-namesake"
+            code = namesake_alarm(self._engine.world)
             self._journal.write(Note(code, args, "error", "failure", self._hello.node))
         self._extra.namesake = macs
 

@@ -282,6 +282,11 @@ ALARMING = {
 }  # fmt: skip
 
 
+def namesake_alarm(world: World) -> str:
+    """The code for another live machine of this node's name."""
+    return "alarm-refused" if world.refused else "alarm-namesake"
+
+
 def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
     out: list[dict[str, object]] = []
 
@@ -299,8 +304,7 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
     if world.config_differs:
         alarm("alarm-config", peer.name, "warning", node=peer.name, where=_differing(world))
     if extra.namesake:
-        code = "alarm-refused" if world.refused else "alarm-namesake"
-        alarm(code, world.me, "critical", node=world.me, macs=", ".join(extra.namesake))
+        alarm(namesake_alarm(world), world.me, "critical", node=world.me, macs=", ".join(extra.namesake))
     if extra.disk_error:
         alarm("alarm-disk", world.me, "critical", error=extra.disk_error)
     for kept in extra.lost:

@@ -19,6 +19,9 @@ MAX_REASON = 120
 MAX_BYTES = 1400  # one Ethernet frame with room for the signature
 
 
+LifeKey = tuple[int, int, int]  # incarnation, generation, nonce: two lives of one second differ in the last
+
+
 class Stand(IntEnum):
     """What a node says of one group. NONE: not mine, and I gave nothing away; RELEASED: I stopped it, take it."""
 
@@ -139,6 +142,10 @@ class Frame:
     your_nonce: int = 0
     echo_seq: int = 0
     echo_age_us: int = 0
+
+    @property
+    def life(self) -> LifeKey:
+        return self.incarnation, self.generation, self.nonce
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from hbcore.engine.beat import LifeKey
 from hbcore.engine.config import SECOND
 
 MAX_FLOWS = 1000  # of a node: the newest
@@ -33,7 +34,6 @@ def is_host(packed: bytes) -> bool:
 
 
 Flows = tuple[tuple[str, tuple[Flow, ...]], ...]  # by address (text): all its connections; one without any is named too
-Life = tuple[int, int, int]  # a life of a node's pulse: incarnation, generation, nonce, as in the frame of its beats
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Page:
     """One datagram's share of a list. `number`: of the list, later ones have higher; `part` of `parts`, from 0."""
 
     node: int
-    life: Life
+    life: LifeKey
     number: int
     part: int
     parts: int

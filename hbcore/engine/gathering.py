@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hbcore.engine.flows import MAX_FLOWS, Flow, Flows, Life, Page
+from hbcore.engine.beat import LifeKey
+from hbcore.engine.flows import MAX_FLOWS, Flow, Flows, Page
 from hbcore.engine.heart import Class
 
 
 @dataclass(slots=True)
 class Gathering:
-    _life: Life = (0, 0, 0)
+    _life: LifeKey = (0, 0, 0)
     _number: int = 0
     _pages: dict[int, Page] = field(default_factory=dict)
 

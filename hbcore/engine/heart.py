@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from hbcore.engine.beat import Beat, Frame, Mode, Stand, Words
+from hbcore.engine.beat import Beat, Frame, LifeKey, Mode, Stand, Words
 from hbcore.engine.config import SECOND, Timing
 from hbcore.engine.effects import Hold, Prove, Say
 from hbcore.engine.events import Abandoned, Answered, Heard, Listened, Namesake, Stalled
@@ -41,9 +41,6 @@ class Class(StrEnum):
     LISTED = "listed"  # no beat, but a page of the peer's connections (flows.py)
 
 
-Key = tuple[int, int, int]  # incarnation, generation, nonce: two lives of one second differ in the last
-
-
 @dataclass(slots=True)
 class Life:
     """One life of the peer's pulse: its nonce and the highest seq by link."""
@@ -64,8 +61,8 @@ class Legacy:
     seq: int
     sent: dict[int, int]
     words: Words | None
-    lives: tuple[tuple[Key, Life], ...]
-    current: Key | None
+    lives: tuple[tuple[LifeKey, Life], ...]
+    current: LifeKey | None
     heard_ns: int
     echo_ns: int
     asked: dict[str, int]
@@ -103,9 +100,9 @@ class Heart:
         self._echo_ns = 0
         self._left = False
         self._words: Words | None = None
-        self._lives: OrderedDict[Key, Life] = OrderedDict()
-        self._current: Key | None = None
-        self._candidate: tuple[Key, Life] | None = None
+        self._lives: OrderedDict[LifeKey, Life] = OrderedDict()
+        self._current: LifeKey | None = None
+        self._candidate: tuple[LifeKey, Life] | None = None
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._seq = 0
         self._met_ns = 0
@@ -155,7 +152,7 @@ class Heart:
             return (Class.OWN, None) if self._is_mine(beat) else (Class.NAMESAKE, self._meet(at_ns, beat))
         if self.refused:
             return Class.UNPROVEN, None  # the peer may answer, but I take no part
-        key = (frame.incarnation, frame.generation, frame.nonce)
+        key = frame.life
         if frame.your_nonce != self.nonce:
             self._unproven(key, frame, at_ns)
             return Class.UNPROVEN, None
@@ -184,7 +181,7 @@ class Heart:
         return (Class.REPEAT if repeat else Class.ACCEPTED), Tell(Heard(link, at_ns, beat, echo_ns, repeat))
 
     @property
-    def life(self) -> Key:
+    def life(self) -> LifeKey:
         """What the frames of my beats name."""
         return self._incarnation, self._generation, self.nonce
 
@@ -222,7 +219,7 @@ class Heart:
         """How far another link may lag behind: the beats of two deadtimes."""
         return 2 * self._timing.deadtime_ns // self._timing.keepalive_ns
 
-    def _may_begin(self, key: Key, at_ns: int) -> bool:
+    def _may_begin(self, key: LifeKey, at_ns: int) -> bool:
         """Only after the present one fell silent: a newer one for as long as who boots listens, so that a copy of a
         machine that lives is not followed; an older one (a reinstalled node) for D.
         """
@@ -232,7 +229,7 @@ class Heart:
         silent_ns = LISTEN_BEATS * self._timing.keepalive_ns if newer else self._timing.deadtime_ns
         return at_ns - self._lives[self._current].heard_ns >= silent_ns
 
-    def _unproven(self, key: Key, frame: Frame, at_ns: int) -> None:
+    def _unproven(self, key: LifeKey, frame: Frame, at_ns: int) -> None:
         """Remember whose nonce to echo, so that a fresh peer can prove itself."""
         if key in self._lives and key != self._current:
             return

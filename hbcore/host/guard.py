@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from hbcore.engine.leases import Answer
 from hbcore.host import nft, ruleset
 from hbcore.host.nft import Message
 from hbcore.host.nftsocket import Asker, Refused
+from hbcore.host.rtnl import packed
 from hbcore.host.ruleset import TABLE, V4, V6, Set, Version
 
 MS = 1_000_000
@@ -330,7 +330,7 @@ def _exists(refused: Refused) -> bool:
 
 
 def _key(ip: str) -> bytes:
-    return socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)
+    return packed(ip)[1]
 
 
 def _keys(ips: Iterable[str]) -> list[bytes]:

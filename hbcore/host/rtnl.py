@@ -40,7 +40,7 @@ def delete_address(sock: socket.socket, ifindex: int, ip: str, prefix: int) -> i
 
     Other addresses of its subnet stay, wherever the kernel lets us ask for that (sysctl.keep_others).
     """
-    family, packed = _packed(ip)
+    family, address = packed(ip)
     try:
         device = socket.if_indextoname(ifindex)
         if family == socket.AF_INET:
@@ -48,7 +48,7 @@ def delete_address(sock: socket.socket, ifindex: int, ip: str, prefix: int) -> i
     except OSError as error:
         if error.errno in (errno.ENXIO, errno.ENODEV):
             return 0  # no such interface, so no address on it
-    body = _IFADDR.pack(family, prefix, 0, 0, ifindex) + _attribute(_LOCAL, packed)
+    body = _IFADDR.pack(family, prefix, 0, 0, ifindex) + _attribute(_LOCAL, address)
     code, _ = _ask(sock, _DELADDR, _ACK, body)
     return 0 if code in _GONE else code
 
@@ -67,10 +67,10 @@ def refresh_address(sock: socket.socket, ifindex: int, ip: str, prefix: int, val
     deprecated stays so; and "autojoin" stands among them from then on, which means nothing for one machine's address.
     An IPv6 address without an end is left so: given one now, it would put that on the route which it may share.
     """
-    family, packed = _packed(ip)
+    family, address = packed(ip)
     flags, deprecated = _MCAUTOJOIN, False
     if family == socket.AF_INET6:
-        where = _IFADDR.pack(family, prefix, 0, 0, ifindex) + _attribute(_ADDRESS, packed)
+        where = _IFADDR.pack(family, prefix, 0, 0, ifindex) + _attribute(_ADDRESS, address)
         code, answer = _ask(sock, _GETADDR, 0, where)
         if code:
             return errno.EADDRNOTAVAIL if code in _GONE else code
@@ -81,13 +81,14 @@ def refresh_address(sock: socket.socket, ifindex: int, ip: str, prefix: int, val
             return 0
         flags, deprecated = flags | have, bool(have & _DEPRECATED)
     body = _IFADDR.pack(family, prefix, 0, 0, ifindex)
-    body += _attribute(_LOCAL, packed) + _attribute(_ADDRESS, packed) + _attribute(_FLAGS, struct.pack("=I", flags))
+    body += _attribute(_LOCAL, address) + _attribute(_ADDRESS, address) + _attribute(_FLAGS, struct.pack("=I", flags))
     body += _attribute(_CACHEINFO, _LIFE.pack(0 if deprecated else valid_s, valid_s, 0, 0))
     code, _ = _ask(sock, _NEWADDR, _ACK | _REPLACE, body)
     return errno.EADDRNOTAVAIL if code in (errno.EINVAL, *_GONE[1:]) else code
 
 
-def _packed(ip: str) -> tuple[int, bytes]:
+def packed(ip: str) -> tuple[int, bytes]:
+    """Family, and the address as the kernel has it. Raises OSError where it is none."""
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     return family, socket.inet_pton(family, ip)
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 
 from hbcore.engine.flows import Flow, is_host
+from hbcore.host.rtnl import packed
 
 MOST = 8192  # sockets looked at, of each family: some 20 ms of work; who has more has them told in part
 ANSWER_S = 1.0
@@ -44,7 +45,7 @@ def established(ips: Iterable[str]) -> dict[str, list[Flow]]:
 
     Raises OSError; ENOENT, EPROTONOSUPPORT: this kernel does not tell (no inet_diag, no tcp_diag).
     """
-    wanted = {_packed(ip): ip for ip in ips}
+    wanted = {packed(ip)[1]: ip for ip in ips}
     found: dict[str, list[Flow]] = {ip: [] for ip in wanted.values()}
     if not wanted:
         return found
@@ -115,8 +116,7 @@ def tickle(ip: str, flows: Iterable[Flow], device: str = "") -> int:
 
     `device`: where `ip` is, needed for a link-local address. Raises OSError; EADDRNOTAVAIL: `ip` is not on this host.
     """
-    address = _packed(ip)
-    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
+    family, address = packed(ip)
     scope = socket.if_nametoindex(device) if device and family == socket.AF_INET6 else 0
     told = 0
     flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
@@ -157,7 +157,3 @@ def _checksum(data: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
-
-
-def _packed(ip: str) -> bytes:
-    return socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)

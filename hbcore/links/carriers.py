@@ -9,9 +9,9 @@ from __future__ import annotations
 import select
 from dataclasses import dataclass
 
-from hbcore.engine.beat import Beat
+from hbcore.engine.beat import Beat, LifeKey
 from hbcore.engine.config import SECOND, ClusterConfig
-from hbcore.engine.flows import Flows, Life, Page
+from hbcore.engine.flows import Flows, Page
 from hbcore.engine.keys import Key, Keyring
 from hbcore.links import compact, pages, wire
 from hbcore.links.health import Datagram, Health
@@ -71,7 +71,7 @@ class Carriers:
         self._udp.send(wire.encode(beat, key))
         self._serial.send(lambda rich: compact.encode(beat, key, rich=rich))
 
-    def send_flows(self, node: int, life: Life, flows: Flows, key: Key) -> None:
+    def send_flows(self, node: int, life: LifeKey, flows: Flows, key: Key) -> None:
         """A list of connections, on the network links only: it is for convenience, and serial lines are narrow."""
         for datagram in pages.encode(node, life, self._clock.now_ns(), flows, self._cluster, key):
             self._udp.send(datagram)

@@ -18,8 +18,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from hbcore.engine.beat import MAX_BYTES
-from hbcore.engine.flows import MAX_PAGES, Flow, Flows, Life, Page, is_host
+from hbcore.engine.beat import MAX_BYTES, LifeKey
+from hbcore.engine.flows import MAX_PAGES, Flow, Flows, Page, is_host
 from hbcore.engine.keys import Key, Keyring
 from hbcore.links.wire import U63, U64, Reject, opened, seal, size
 
@@ -47,7 +47,7 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(_Payload).decode
 
 
-def encode(node: int, life: Life, number: int, flows: Flows, cluster: bytes, key: Key) -> list[bytes]:
+def encode(node: int, life: LifeKey, number: int, flows: Flows, cluster: bytes, key: Key) -> list[bytes]:
     """The datagrams that tell this list, each at most MAX_BYTES long; what does not fit into MAX_PAGES is not told."""
     empty = _Payload(node, *life, number, MAX_PAGES - 1, MAX_PAGES, ())
     shares = list(_shares(flows, MAX_BYTES - size(_pack(empty), key)))[:MAX_PAGES]

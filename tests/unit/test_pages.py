@@ -10,9 +10,9 @@ from socket import AF_INET, AF_INET6, inet_pton
 import msgspec
 import pytest
 
-from hbcore.engine.beat import MAX_BYTES
+from hbcore.engine.beat import MAX_BYTES, LifeKey
 from hbcore.engine.config import MS, SECOND, Timing
-from hbcore.engine.flows import AGAIN_NS, MAX_FLOWS, MAX_PAGES, Flow, Flows, Life, Page, Roll, is_host
+from hbcore.engine.flows import AGAIN_NS, MAX_FLOWS, MAX_PAGES, Flow, Flows, Page, Roll, is_host
 from hbcore.engine.gathering import Gathering
 from hbcore.engine.heart import Class, Heart
 from hbcore.engine.keys import Key
@@ -23,7 +23,7 @@ from tests.unit.test_wire import CLUSTER, KEYS, RING, SHA1, YOUNG
 from tests.unit.test_wire_fuzz import damaged, misused, unsigned
 
 FOUR, SIX = "192.168.100.100", "fd00:100::100"
-LIFE: Life = (1_753_000_000, 1, 2**64 - 1)
+LIFE: LifeKey = (1_753_000_000, 1, 2**64 - 1)
 DATAGRAMS = 40_000
 
 
@@ -204,7 +204,7 @@ def test_the_newest_thousand_are_told() -> None:
 # -- what is believed --------------------------------------------------------------------------------------------------
 
 
-def page(number: int, part: int = 0, parts: int = 1, life: Life = LIFE) -> Page:
+def page(number: int, part: int = 0, parts: int = 1, life: LifeKey = LIFE) -> Page:
     return Page(1, life, number, part, parts, ((FOUR, (flow(part),)),))
 
 

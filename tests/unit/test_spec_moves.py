@@ -118,13 +118,19 @@ def test_e9_the_opposite_said_in_the_middle_counts() -> None:
 MOMENTS = {"asked": 0.005, "stopping": 0.6, "given": 1.005, "starting": 1.5}
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_e9_the_giver_dies_in_the_middle(moment: str) -> None:
+def dies_in_the_middle(who: int, moment: str, scope: str = "all") -> Duo:
+    """node1 gives that set away, and one of the two loses its power at that moment."""
     duo = up()
     duo.boxes[0].stop_ns = duo.boxes[1].start_ns = SECOND
-    assert not duo.order(0, "standby", node=A).refused
+    assert not duo.order(0, "standby", node=A, scope=scope).refused
     duo.leap(MOMENTS[moment])
-    duo.power_off(0)
+    duo.power_off(who)
+    return duo
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_e9_the_giver_dies_in_the_middle(moment: str) -> None:
+    duo = dies_in_the_middle(0, moment)
     comes(duo, NONE, ALL, 3)
     once(duo)
 
@@ -132,11 +138,7 @@ def test_e9_the_giver_dies_in_the_middle(moment: str) -> None:
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_e9_the_taker_dies_in_the_middle_of_a_move_of_a_set(moment: str) -> None:
     """The move is cancelled, and the usual takeover follows."""
-    duo = up()
-    duo.boxes[0].stop_ns = duo.boxes[1].start_ns = SECOND
-    assert not duo.order(0, "standby", node=A, scope="local").refused
-    duo.leap(MOMENTS[moment])
-    duo.power_off(1)
+    duo = dies_in_the_middle(1, moment, scope="local")
     comes(duo, ALL, NONE, 5)
     once(duo)
 
@@ -144,11 +146,7 @@ def test_e9_the_taker_dies_in_the_middle_of_a_move_of_a_set(moment: str) -> None
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_e9_the_taker_dies_while_the_whole_node_goes_into_standby(moment: str) -> None:
     """Standby lasts until `online` (safety.md 4), which heartbeat did not know; it is said why nothing runs."""
-    duo = up()
-    duo.boxes[0].stop_ns = duo.boxes[1].start_ns = SECOND
-    assert not duo.order(0, "standby", node=A).refused
-    duo.leap(MOMENTS[moment])
-    duo.power_off(1)
+    duo = dies_in_the_middle(1, moment)
     duo.leap(10)
     engine = duo.boxes[0].engine
     assert held(duo) == (NONE, NONE) and engine is not None
