@@ -190,7 +190,9 @@ class Pulse:
         self._lists.tell(child)
         if self._leaving_ns:
             child.send(pipe.Asked("leave"))
-        self._ask_rest()
+        if self._succession is not None:  # beside it a daemon died, perhaps for want of memory, and had not agreed
+            self._tell_person("heir-dropped", "error")
+            self._forget_heir(self._succession)
 
     def _look_after_child(self, now: int) -> None:
         if self._child.pipe is None:
@@ -222,13 +224,8 @@ class Pulse:
         if code := succession.heard(self._start.config.cluster_id, self._start.node):
             self._tell_person(code, "error")
             self._forget_heir(succession)
-        elif succession.ready and not was:
-            self._ask_rest()
-
-    def _ask_rest(self) -> None:
-        """Also a daemon that comes after one that died before it could say that nothing would be left to nobody."""
-        if self._child.pipe is not None and self._succession is not None and self._succession.ready:
-            self._child.pipe.send(pipe.Rest(self._succession.groups))
+        elif succession.ready and not was and self._child.pipe is not None:
+            self._child.pipe.send(pipe.Rest(succession.groups))
 
     def _forget_heir(self, succession: Succession) -> None:
         self._poll.unregister(succession.pipe.fileno())

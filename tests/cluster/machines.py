@@ -39,7 +39,7 @@ IPV4, ECHO_PING = b"\x08\x00", socket.inet_aton(PING) + b"\x08"
 ASK_S = 0.05
 BOOT_S, RUN_S, END_S = 60.0, 60.0, 5.0
 FIRST_FD = 40  # of the wires, out of everybody's way
-MEMORY = "160M"
+MEMORY = "256M"  # two generations of hbcored, side by side, and a systemd; with 160M the kernel ended one of them
 
 # Its first program: the host's files below, read only, a tmpfs on top; then what is put into the folder, one at a time.
 INIT = """#!/bin/sh
@@ -87,7 +87,7 @@ After=dbus.socket sysinit.target
 [Service]
 ExecStart=/bin/sh /run/loop.sh
 END
-exec /lib/systemd/systemd --unit=hbtui.target --log-target=console --show-status=no >/run/host/systemd.log 2>&1
+exec /lib/systemd/systemd --unit=hbtui.target --log-target=console --show-status=no
 """
 
 
@@ -196,11 +196,10 @@ class Machines:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if error is not None:
-            for name in self._names:
-                for log in ("ha-log", "hbcored.err", "console", "systemd.log"):
-                    if (path := self.folder(name) / log).exists():
-                        print(f"--- {name} {log}", *path.read_text(errors="replace").splitlines()[-40:], sep="\n")
+        for name in self._names:  # shown by pytest where the test failed; a fixture does not learn that it did
+            for log in ("ha-log", "hbcored.err", "console"):
+                if (path := self.folder(name) / log).exists():
+                    print(f"--- {name} {log}", *path.read_text(errors="replace").splitlines()[-40:], sep="\n")
         for name in list(self._guests):
             self.power_off(name)
         if self.wire.is_alive():
@@ -218,7 +217,16 @@ class Machines:
         fd = fcntl.fcntl(self._pairs[number][1], fcntl.F_DUPFD, FIRST_FD)  # dup2 would close what has that number
         mac = next(mac for mac, owner in self.macs.items() if owner == name)
         argv = ["linux.uml", f"mem={MEMORY}", f"umid=hbtui-{os.getpid()}-{name}", f"init={init}", "ro"]
-        argv += ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "con=null", "ssl=null", "panic=-1", "noreboot"]
+        argv += [
+            "root=/dev/root",
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "con=null",
+            "con0=null,fd:1",
+            "ssl=null",
+            "panic=-1",
+            "noreboot",
+        ]
         argv += [f"vec0:transport=fd,fd={fd},mac={mac},vec=0,gro=0", f"uml_dir={folder}"]
         argv += [f"HOST_FOLDER={folder}", f"HOST_NAME={name}", f"HOST_ADDRESS={NET}.{number + 1}"]
         with (folder / "console").open("wb") as console:

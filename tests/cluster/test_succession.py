@@ -122,7 +122,7 @@ def test_what_runs_is_never_left_to_nobody(c: Cluster) -> None:
         succeed(c, "node1")
 
 
-def test_a_daemon_that_dies_before_it_agreed_agrees_to_nothing(c: Cluster) -> None:
+def test_a_daemon_that_dies_beside_an_heir_ends_the_succession(c: Cluster) -> None:
     """The heir is ready and its files lack what runs; the daemon is killed before it could say so."""
     haresources = c.folder("node1", "config") / "haresources"
     good, begun = haresources.read_text(), time.monotonic()
@@ -134,7 +134,7 @@ def test_a_daemon_that_dies_before_it_agreed_agrees_to_nothing(c: Cluster) -> No
         until(lambda: len(c.pids("node1", "pulse")) == 2, 5)
         time.sleep(2)  # it has read its files by then
         c.kill("node1", "daemon")
-        assert "httpd" in told(c, "node1", "heir-orphans")["text"], "the next daemon, whose events begin anew"
+        assert "70 MB" in told(c, "node1", "heir-dropped")["text"], "the next daemon, whose events begin anew"
         until(lambda: c.pids("node1", "pulse") == [pulse])
         assert_nothing_lost(c.report(begun))
     finally:
