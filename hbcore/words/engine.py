@@ -219,8 +219,8 @@ SENTENCES: dict[str, str] = {
     "daemon-resumed": "a new daemon took over from one that ended; what runs is adopted",
     "scripts-ended": "{count} scripts that the daemon before left running were ended: what they did is asked now",
     "heir-failed": "the new hbcored did not come up, so this one goes on: see what it said on stderr (hbctl check)",
-    "heir-dropped": "the daemon ended while a new hbcored waited for its rest, so this one goes on with another daemon: "
-    "two of them need about 70 MB more for some seconds (free -m); then: hbctl restart",
+    "heir-dropped": "the daemon died while a new hbcored waited for its end, so this one goes on with another daemon: "
+    "both need about 70 MB more for some seconds (see free -m); then: hbctl restart",
     "heir-version": "the new hbcored speaks another language than this one, which goes on: stop and start it",
     "heir-cluster": "the files now describe another cluster or node, so this hbcored goes on: stop and start it",
     "heir-orphans": "the files no longer have {resources} in group {group}, and nobody would look after what runs of "
