@@ -93,7 +93,7 @@ class LinkSeen(msgspec.Struct, frozen=True):
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """`resolved`: what this node's own name leads to here. `held`: groups that its hbcored has here, in whatever state;
-    `daemon`: one answers. `namesake`: its alarm about another machine of its name, or "". `unseen`: codes of what could
+    `daemon`: one answers. `namesake`: its alarm about two machines of one name, or "". `unseen`: codes of what could
     not be looked at.
     """
 

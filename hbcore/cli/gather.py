@@ -29,7 +29,7 @@ ROOT = Path("/")
 ASK_S = 3.0  # for getent, nft and the daemon each
 MOST_PIDS = 20_000
 MOST_BYTES = 4 << 20
-NAMESAKE = ("alarm-namesake", "alarm-refused")
+NAMESAKE = ("alarm-namesake", "alarm-refused", "alarm-beside")
 MANAGERS = ("heartbeat", "corosync", "pacemakerd", "pacemaker", "keepalived", "ucarp", "vrrpd", "cman", "rgmanager")
 # Users that services run as beside those of the services' own names: Debian's, Red Hat's, SUSE's.
 USERS = {

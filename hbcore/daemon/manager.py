@@ -30,7 +30,7 @@ from hbcore.daemon.gatekeeper import Gatekeeper
 from hbcore.daemon.journal import Journal
 from hbcore.daemon.lookout import Lookout
 from hbcore.daemon.orphaned import orphaned
-from hbcore.daemon.snapshot import Extra, namesake_alarm, snapshot
+from hbcore.daemon.snapshot import Extra, namesakes, snapshot
 from hbcore.daemon.verdicts import Verdicts
 from hbcore.engine import events
 from hbcore.engine.config import SECOND, GroupDef
@@ -185,10 +185,10 @@ class Manager:
         told: list[events.Event] = []
         for message in self._pipe.drain():
             match message:
-                case pipe.Counts(datagrams, troubles, own, realtime, refused, namesake):
+                case pipe.Counts(datagrams, troubles, own, realtime, refused, namesake, beside):
                     self._extra.counters, self._extra.troubles, self._extra.own = datagrams, troubles, own
                     self._extra.realtime, self._extra.refused = realtime, refused
-                    self._meet(namesake)
+                    self._meet(namesake, beside)
                 case pipe.Clients(flows):
                     self._clients.heard(flows)
                 case pipe.Keys(keys):
@@ -219,13 +219,13 @@ class Manager:
             else:  # it left because this daemon said so
                 self._end(self._quit)
 
-    def _meet(self, macs: tuple[str, ...]) -> None:
-        """Another machine beats in this node's name, or does no more: told once each time."""
-        if macs and not self._extra.namesake:
-            args = (("node", self._hello.node), ("macs", ", ".join(macs)))
-            code = namesake_alarm(self._engine.world)
-            self._journal.write(Note(code, args, "error", "failure", self._hello.node))
-        self._extra.namesake = macs
+    def _meet(self, namesake: tuple[bytes, ...], beside: tuple[bytes, ...]) -> None:
+        """Another machine beats in a node's name, or does no more: told once each time."""
+        told = {node for _, node, _ in namesakes(self._engine.world, self._extra)}
+        self._extra.namesake, self._extra.beside = namesake, beside
+        for code, node, macs in namesakes(self._engine.world, self._extra):
+            if node not in told:
+                self._journal.write(Note(code, (("node", node), ("macs", macs)), "error", "failure", node))
 
     def _become_pulse(self) -> None:
         """Pulse is dead: this process turns into the next one, which starts a daemon that adopts what runs. One that

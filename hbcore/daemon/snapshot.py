@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +49,8 @@ class Extra:
     incarnation: int = 0
     alarms: dict[tuple[str, str], float] = field(default_factory=dict)  # (code, about) -> unix seconds it began
     disk_error: str = ""
-    namesake: tuple[str, ...] = ()  # MACs of a machine that beats in this node's name
+    namesake: tuple[bytes, ...] = ()  # MACs of a machine that beats in this node's name
+    beside: tuple[bytes, ...] = ()  # and of one in the peer's
     lost: list[Kept] = field(default_factory=list)
 
 
@@ -237,7 +238,7 @@ def _args(world: World, group: Group) -> dict[str, str]:
         "home": world.home(group),
         "control": group.facts.control or "-",
         "ip": ", ".join(group.probing.ips) or "-",
-        "mac": ", ".join(m.hex(":") for m in group.probing.foreign_macs) or "-",
+        "mac": _macs(group.probing.foreign_macs) or "-",
     }
 
 
@@ -282,9 +283,18 @@ ALARMING = {
 }  # fmt: skip
 
 
-def namesake_alarm(world: World) -> str:
-    """The code for another live machine of this node's name."""
-    return "alarm-refused" if world.refused else "alarm-namesake"
+def namesakes(world: World, extra: Extra) -> Iterator[tuple[str, str, str]]:
+    """(code, node, MACs) of another live machine of a node's name. What names the peer's own cards alone is an earlier
+    life of it, or a recording.
+    """
+    if extra.namesake:
+        yield "alarm-refused" if world.refused else "alarm-namesake", world.me, _macs(extra.namesake)
+    if world.peer_macs and not set(extra.beside) <= set(world.peer_macs):
+        yield "alarm-beside", world.peer.name, _macs(extra.beside)
+
+
+def _macs(macs: Iterable[bytes]) -> str:
+    return ", ".join(mac.hex(":") for mac in macs)
 
 
 def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
@@ -303,8 +313,8 @@ def _alarms(world: World, extra: Extra, now_ns: int) -> list[dict[str, object]]:
         alarm("alarm-unmanaged", peer.name, "critical", node=peer.name)
     if world.config_differs:
         alarm("alarm-config", peer.name, "warning", node=peer.name, where=_differing(world))
-    if extra.namesake:
-        alarm(namesake_alarm(world), world.me, "critical", node=world.me, macs=", ".join(extra.namesake))
+    for code, node, macs in namesakes(world, extra):
+        alarm(code, node, "critical", node=node, macs=macs)
     if extra.disk_error:
         alarm("alarm-disk", world.me, "critical", error=extra.disk_error)
     for kept in extra.lost:

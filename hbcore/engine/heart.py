@@ -78,7 +78,8 @@ class Heart:
 
     `resumed`: another pulse died and left groups behind; they are held on by what can be proved at once, without grace.
     `guard`: why the kernel gives no guard, "" where it does. `refused`: a machine that has my name was there before me;
-    for good. `namesake`: when one was last heard, and its MACs.
+    for good. `namesake`: when one was last heard, and its MACs; `beside`: the same of a life of the peer's name that
+    came while the present one lives.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Heart:
         self.released: dict[str, int] = {}
         self.refused = False
         self.namesake: tuple[int, tuple[bytes, ...]] = (0, ())
+        self.beside: tuple[int, tuple[bytes, ...]] = (0, ())
         self._me, self._cluster = me, cluster
         self._incarnation, self._generation = incarnation, generation
         self._timing = timing
@@ -154,7 +156,7 @@ class Heart:
             return Class.UNPROVEN, None  # the peer may answer, but I take no part
         key = frame.life
         if frame.your_nonce != self.nonce:
-            self._unproven(key, frame, at_ns)
+            self._unproven(beat, at_ns)
             return Class.UNPROVEN, None
         life = self._lives.get(key)
         if life is None:
@@ -198,14 +200,14 @@ class Heart:
         if beat.frame.nonce == self.nonce:
             return True
         mine = {service.mac for service in self._words.services} if self._words else set()
-        return not mine or mine.issuperset(s.mac for s in beat.words.services)
+        return not mine or mine.issuperset(cards(beat))
 
     def _meet(self, at_ns: int, beat: Beat) -> Tell | None:
         """Two machines of one name. One that holds nothing and has not been heard by the peer yet, or only just, is the
         newcomer, be it that its network came up late: it refuses, for good. One that takes part goes on, and nothing
         new is begun while it hears the other take part.
         """
-        self.namesake = at_ns, tuple(service.mac for service in beat.words.services)
+        self.namesake = at_ns, cards(beat)
         if beat.words.mode is Mode.REFUSED:
             return None
         heard = self._proved_ns and at_ns - self._proved_ns >= self._timing.deadtime_ns
@@ -229,14 +231,15 @@ class Heart:
         silent_ns = LISTEN_BEATS * self._timing.keepalive_ns if newer else self._timing.deadtime_ns
         return at_ns - self._lives[self._current].heard_ns >= silent_ns
 
-    def _unproven(self, key: LifeKey, frame: Frame, at_ns: int) -> None:
+    def _unproven(self, beat: Beat, at_ns: int) -> None:
         """Remember whose nonce to echo, so that a fresh peer can prove itself."""
-        if key in self._lives and key != self._current:
+        frame = beat.frame
+        if frame.life in self._lives:
             return
-        if self._current == key:
-            return
-        if self._may_begin(key, at_ns):
-            self._candidate = (key, Life(frame.nonce, frame.seq, at_ns))
+        if self._may_begin(frame.life, at_ns):
+            self._candidate = (frame.life, Life(frame.nonce, frame.seq, at_ns))
+        else:
+            self.beside = at_ns, cards(beat)
 
     @property
     def silence_ns(self) -> int:
@@ -395,3 +398,8 @@ class Heart:
         if self._gone_ns and self._vouched:
             times.append(self._gone_ns + GONE_NS)
         return max(min(times), now_ns)
+
+
+def cards(beat: Beat) -> tuple[bytes, ...]:
+    """The MACs it names."""
+    return tuple(service.mac for service in beat.words.services)

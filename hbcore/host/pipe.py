@@ -177,7 +177,8 @@ class Counts:
 
     `own`: ucast lines that name an address of this machine, harmless and no path to anybody. `refused`: by link, what
     it lately brought that was no beat (Carriers.refused). `namesake`: MACs of a machine that beats in this node's name,
-    () where none was heard of late; where this one refuses, of the one for which it does.
+    () where none was heard of late; where this one refuses, of the one for which it does. `beside`: of one that beats
+    in the peer's name beside the peer.
     """
 
     datagrams: dict[str, int]
@@ -185,7 +186,8 @@ class Counts:
     own: tuple[str, ...]
     realtime: str
     refused: dict[str, tuple[str, dict[str, str]]]
-    namesake: tuple[str, ...] = ()
+    namesake: tuple[bytes, ...] = ()
+    beside: tuple[bytes, ...] = ()
 
 
 FromPulse = (

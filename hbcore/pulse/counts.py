@@ -1,6 +1,6 @@
-"""What pulse counts for people: datagrams by class, and a machine that beats in this node's name.
+"""What pulse counts for people: datagrams by class, and machines that beat in the name of another one.
 
-Owns the counters and for how long a namesake is spoken of. Must not know why a datagram is what it is.
+Owns the counters and for how long such a machine is spoken of. Must not know why a datagram is what it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ class Counts:
     def told(self, links: Carriers, realtime: str, heart: Heart, now_ns: int) -> pipe.Counts:
         troubles = {name: (h.trouble, dict(h.details)) for name, h in links.health.items()}
         own = tuple(name for name, h in links.health.items() if h.own)
-        at_ns, macs = heart.namesake
-        recent = at_ns > 0 and now_ns - at_ns < self._named_ns
-        named = tuple(mac.hex(":") for mac in macs) if recent or heart.refused else ()
-        return pipe.Counts(dict(self._classes), troubles, own, realtime, links.refused, named)
+        named = heart.namesake[1] if heart.refused else self._recent(heart.namesake, now_ns)
+        beside = self._recent(heart.beside, now_ns)
+        return pipe.Counts(dict(self._classes), troubles, own, realtime, links.refused, named, beside)
+
+    def _recent(self, met: tuple[int, tuple[bytes, ...]], now_ns: int) -> tuple[bytes, ...]:
+        at_ns, macs = met
+        return macs if at_ns > 0 and now_ns - at_ns < self._named_ns else ()

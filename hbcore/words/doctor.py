@@ -24,7 +24,7 @@ SENTENCES: dict[str, str] = {
     "dr-folder": "the mount point {path} of group {group} is not there",
     "dr-peer-is-self": "the way to the other node leads to {node} itself: its cards are the same",
     "dr-namesake": "two live machines have the node name {node}: the one with {here} and the one with {there}",
-    "dr-namesake-heard": "another live machine has this node's name",
+    "dr-namesake-heard": "another live machine has this node's name, or the other node's",
     "dr-stranger": "that machine calls itself {node}, but the nodes here are {nodes}",
     "dr-clock": "the clock of {node} is {seconds} s {word} that of {other}; their logs do not fit",
     "dr-user": "{user} is uid {uid} gid {gid} on {node}, but uid {other_uid} gid {other_gid} on {other}: files on a "

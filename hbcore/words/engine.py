@@ -167,6 +167,8 @@ SENTENCES: dict[str, str] = {
     "alarm-unmanaged": "the daemon of {node} is gone; what still runs there has no manager",
     "alarm-config": "the files of {node} differ from this node's ({where})",
     "alarm-namesake": "another live machine (MAC {macs}) has this node's name, {node}: rename one of them",
+    "alarm-beside": "two live machines have the name {node}: this node goes by the one that was there first, not by "
+    "the one with MAC {macs}: rename that one",
     "alarm-refused": "another live machine (MAC {macs}) had this node's name, {node}, before this one, which takes no "
     "part: rename one of them, then restart hbcored here",
     "alarm-disk": "the state cannot be written: {error}",

@@ -112,14 +112,15 @@ def counting(c: Cluster) -> Iterator[Seen]:
         seen.dropped[node] = lost - before[node][1]
 
 
-TOLD = {"stalled", "alarm-namesake"}  # a busy machine is no attack; what is told changes nothing
+NAMESAKES = {"alarm-namesake", "alarm-beside"}
+TOLD = {"stalled", *NAMESAKES}  # a busy machine is no attack; what is told changes nothing
 
 
 def standing(c: Cluster, node: str) -> tuple[Any, ...]:
-    """What no unproven datagram may change. That somebody with the key beats in this node's name is told, and nothing
+    """What no unproven datagram may change. That somebody with the key beats in a node's name is told, and nothing
     is begun meanwhile, so the status has a new generation; no more."""
     status = c.status(node)
-    shown = [alarm for alarm in status["alarms"] if alarm["code"] != "alarm-namesake"]
+    shown = [alarm for alarm in status["alarms"] if alarm["code"] not in NAMESAKES]
     (g,) = status["groups"]
     return (
         g["node"], g["state"], g["epoch"], g["wanted"], status["rules"], shown,

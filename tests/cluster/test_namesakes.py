@@ -30,6 +30,7 @@ from tests.cluster.asking import (
 from tests.cluster.harness import Cluster
 
 CLONE, NAME = "node3", HOST["node1"]
+ONE_WIRE = {"node1": "192.168.100.2", "node2": "192.168.100.1", CLONE: "192.168.100.2"}  # nobody beats to two
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,7 @@ def test_a_clone_takes_no_part_and_both_say_so(c: Cluster) -> None:
         run(c, CLONE)
         assert mac(c, "node1") in until(partial(refuses, c), 20)
         assert mac(c, CLONE) in until(lambda: alarms(c, "node1").get("alarm-namesake", ""), 20)
+        assert mac(c, CLONE) in until(lambda: alarms(c, "node2").get("alarm-beside", ""), 20)
         both_hear(c, 1)
         refused = c.ask(CLONE, "act", verb="takeover", node=NAME)
         c.watch(3)
@@ -95,7 +97,29 @@ def test_it_leaves_as_it_came(c: Cluster) -> None:
     until(partial(refuses, c), 20)
     c.kill(CLONE, "pulse", "TERM")
     until(lambda: not c.pids(CLONE, "ours"))
-    until(lambda: "alarm-namesake" not in alarms(c, "node1"), 20)
+    until(lambda: "alarm-namesake" not in alarms(c, "node1") and "alarm-beside" not in alarms(c, "node2"), 20)
     both_hear(c, 1)
     assert_nothing_lost(c.report(begun))
     assert {g["name"] for g in c.status("node2")["groups"]} == {GROUP}
+
+
+def test_where_the_peer_alone_hears_both_it_says_so(c: Cluster) -> None:
+    """By unicast: neither node1 nor its clone hears the other one, and the clone hears nobody."""
+    for node, address in ONE_WIRE.items():
+        ha_cf = c.folder(node, "config") / "ha.cf"
+        ha_cf.write_text(ha_cf.read_text().replace("mcast eth0 225.100.0.1 694 1 0", f"ucast eth0 {address}"))
+    for node in HOST:
+        c.power_off(node)
+    for node in HOST:
+        c.power_on(node)
+    at_home(c)
+    both_hear(c, 1)
+    begun = time.monotonic()
+    with judged(c):
+        run(c, CLONE)
+        assert mac(c, CLONE) in until(lambda: alarms(c, "node2").get("alarm-beside", ""), 20)
+        until(lambda: "why-vip-answers" in alarms(c, CLONE), 60)  # by then it takes node2 for lost
+        c.watch(2)
+    assert "alarm-beside" in codes(c, "node2") and "alarm-namesake" not in codes(c, "node1")
+    assert not web(c, CLONE) and not has_address(c, CLONE)
+    assert_nothing_lost(c.report(begun))

@@ -66,6 +66,7 @@ FIELDS: dict[type, Fields] = {
         hand="leases _pings _asked _words _lives _current _candidate _sent _seq _next_beat_ns _expected_ns _alive_ns",
         reset={
             "heard_ns": int, "_woken_ns": int, "released": dict, "_gone_ns": int, "_last_words": int, "_proved_ns": int,
+            "beside": lambda: (0, ()),
         },
     ),
     Leases: _fields(

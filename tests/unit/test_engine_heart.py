@@ -274,10 +274,11 @@ def test_a_copy_of_a_peer_that_lives_is_neither_followed_nor_echoed() -> None:
     for ms in range(0, 1000, 100):
         assert one.hear("eth0", START + ms * MS, beat(500 + ms, key=(50, 0)))[0] is Class.ACCEPTED
         at = START + (ms + 99) * MS
-        copy = Beat(Frame(ID, 1, 51, 0, 1 + ms, 3333, NONCE), WORDS)
+        copy = Beat(Frame(ID, 1, 51, 0, 1 + ms, 3333, NONCE), replace(WORDS, services=(THEIRS,)))
         assert one.hear("eth0", at, replace(copy, frame=replace(copy.frame, your_nonce=0)))[0] is Class.UNPROVEN
         assert {e.beat.frame.your_nonce for e in one.say_bye(at) + one.say_bye(at) if isinstance(e, Send)} == {PEERS}
         assert one.hear("eth0", at, copy)[0] is Class.REPLAYED
+        assert one.beside == (at, (THEIRS.mac,))
 
 
 def test_a_reinstalled_peer_with_a_lower_incarnation_waits_until_the_old_one_is_silent() -> None:
