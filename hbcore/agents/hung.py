@@ -42,11 +42,11 @@ class Hung:
 
     def left(self) -> tuple[int, ...]:
         """Numbers of those that have not ended yet."""
-        if self._process is not None:
-            self._process.poll()  # reaped as soon as it can be
         for pid, fd in list(self._fds.items()):
             poll = select.poll()
             poll.register(fd, select.POLLIN)
             if poll.poll(0):
                 os.close(self._fds.pop(pid))
+        if self._process is not None:
+            self._process.poll()  # reaped as soon as its pidfd says so, not before: it may end in between
         return tuple(self._fds)
