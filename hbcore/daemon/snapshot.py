@@ -239,6 +239,7 @@ def _args(world: World, group: Group) -> dict[str, str]:
         "control": group.facts.control or "-",
         "ip": ", ".join(group.probing.ips) or "-",
         "mac": _macs(group.probing.foreign_macs) or "-",
+        "holder": _macs(group.probing.answered_macs) or "-",
     }
 
 

@@ -78,6 +78,7 @@ class Stored:
     rules: tuple[Rule, ...] = ()
     peer_macs: tuple[bytes, ...] = ()
     peer_bases: tuple[str, ...] = ()
+    own_macs: tuple[bytes, ...] = ()  # newest first, also of cards that are no more
 
 
 @dataclass(frozen=True, slots=True)

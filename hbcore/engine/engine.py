@@ -61,6 +61,7 @@ class Engine:
             groups[definition.name] = group
         self.world = World(me, config, lease, peer, groups, RuleBook(stored.rules), version=version)
         self.world.peer_macs, self.world.peer_bases = stored.peer_macs, stored.peer_bases
+        self.world.former_macs = stored.own_macs
         self.world.answered = dict(asked_ns or {})
         for name in config.pings:
             self.world.ask(name, now_ns)
@@ -215,7 +216,7 @@ class Engine:
                 self._look_ns = min(self._look_ns, due_ns)
                 continue
             probe = probing.request(
-                now_ns, self._probes + 1, group.facts.device, group.facts.source, world.peer_bases, world.peer_macs,
+                now_ns, self._probes + 1, group.facts.device, group.facts.source, world.peer_bases, world.member_macs,
                 neighbours=not self._proved(group, now_ns),
             )  # fmt: skip
             if probe is not None:

@@ -36,6 +36,7 @@ class Probing:
     vetoed: bool = False
     peer_answered_ns: int = 0
     peer_ever_answered: bool = False
+    answered_macs: tuple[bytes, ...] = ()  # from where, the last time
     expected_rounds: int = 0  # rounds in which a peer that ran it, and was heard, should have answered
     foreign_from_ns: int = 0
     foreign_rounds: int = 0
@@ -56,7 +57,7 @@ class Probing:
         return Probe(number, device, source, (*self.ips, *bases), macs, neighbours)
 
     def take(
-        self, event: Probed, peer_macs: tuple[bytes, ...], own_macs: tuple[bytes, ...], *, veto: bool, expected: bool
+        self, event: Probed, member_macs: tuple[bytes, ...], own_macs: tuple[bytes, ...], *, veto: bool, expected: bool
     ) -> None:
         """Judge a finished round. `veto`: the peer was LOST when it began, so an answer of its is a veto.
 
@@ -65,9 +66,9 @@ class Probing:
         self.asked = 0
         about = [s for s in event.answers if s.ip in self.ips and s.mac not in own_macs]
         # an unconfirmed answer in the peer's name is a switch's cache; with no MAC learned everybody may be the peer
-        peer = [s for s in about if not peer_macs or (s.mac in peer_macs and s.confirmed)]
-        foreign = [s for s in about if peer_macs and s.mac not in peer_macs]
-        self.machine = any(s.ip in self.bases and (not peer_macs or s.mac in peer_macs) for s in event.answers)
+        peer = [s for s in about if not member_macs or (s.mac in member_macs and s.confirmed)]
+        foreign = [s for s in about if member_macs and s.mac not in member_macs]
+        self.machine = any(s.ip in self.bases and (not member_macs or s.mac in member_macs) for s in event.answers)
         self.round_begun_ns, self.round_end_ns = event.begun_ns, event.ended_ns
         if self.machine:
             self.machine_asked_ns = event.begun_ns
@@ -82,6 +83,7 @@ class Probing:
         if peer:
             self.peer_ever_answered = True
             self.peer_answered_ns = event.ended_ns
+            self.answered_macs = tuple(sorted({s.mac for s in peer}))[:4]
             self.silent_from_ns = 0
             self.vetoed = self.vetoed or veto
         elif not self.silent_from_ns:

@@ -147,7 +147,7 @@ def _probed(world: World, event: Probed, now_ns: int) -> list[Effect]:
         word = world.peer.word(group.number)
         runs_there = word is not None and word.stand is Stand.HOLDS and word.state is State.STARTED
         expected = runs_there and two_way and event.begun_ns > group.since_ns
-        probing.take(event, world.peer_macs, world.own_macs, veto=veto, expected=expected)
+        probing.take(event, world.member_macs, world.own_macs, veto=veto, expected=expected)
         probing.slow_down(now_ns)
         if probing.machine and group.holding:
             proofs.append(Prove(group.name, "base", event.begun_ns))
@@ -188,7 +188,7 @@ def _seen(world: World, event: Seen, now_ns: int) -> None:
     for group in world.groups.values():
         if event.ip not in group.probing.ips or event.mac in world.own_macs:
             continue
-        peers = event.mac in world.peer_macs or not world.peer_macs  # never heard: it may be the other node
+        peers = event.mac in world.member_macs or not world.member_macs  # never heard: it may be the other node
         claiming = peers and group.phase is Phase.CLAIMING
         if event.kind == "probe":
             if claiming and not world.preferred(group):

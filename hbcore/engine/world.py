@@ -23,6 +23,7 @@ PERSIST_WAIT_NS = 200 * MS  # safety.md 8: a classic takeover does not wait long
 FAILBACKS_LIMIT = 3
 FAILBACKS_WINDOW_S = 600
 NEIGHBOUR_FRESH_NS = 400 * MS  # four rounds
+CARDS_KEPT = 16  # of this node, remembered over restarts
 NAMESAKE = "namesake"  # code: another machine has this node's name
 
 
@@ -33,7 +34,7 @@ class World:
     `guard`: why the kernel does not guard the addresses here, "" where it does (events.Guarded). `listened_ns`: up to
     when pulse is known to have listened (0 = it never said). `answered`: what pulse knew of controls' answers when this
     daemon came (Heart.asked_ns). `namesake_ns`: when another machine of this node's name last took part; `refused`:
-    that one was there before this one (events.Namesake).
+    that one was there before this one (events.Namesake). `former_macs`: this node's cards in earlier lives, as stored.
     """
 
     me: str
@@ -46,6 +47,7 @@ class World:
     services: tuple[Service, ...] = ()
     peer_macs: tuple[bytes, ...] = ()
     peer_bases: tuple[str, ...] = ()
+    former_macs: tuple[bytes, ...] = ()
     wall_ns: int = 0
     leaving: bool = False
     left: bool = False
@@ -73,6 +75,14 @@ class World:
     @property
     def own_macs(self) -> tuple[bytes, ...]:
         return tuple(s.mac for s in self.services)
+
+    @property
+    def member_macs(self) -> tuple[bytes, ...]:
+        """Whoever answers from one of these is of this cluster; () = the peer's were never learned. A card that was
+        this node's in an earlier life and answers now is in the machine that this one is a copy of (decision 14).
+        """
+        gone = tuple(mac for mac in self.former_macs if mac not in self.own_macs)
+        return (*self.peer_macs, *gone) if self.peer_macs else ()
 
     def mode(self, now_ns: int) -> Mode:
         if self.refused:
@@ -243,4 +253,6 @@ class World:
         )
 
     def stored(self) -> Stored:
-        return Stored(tuple(g.stored() for g in self.groups.values()), self.book.all(), self.peer_macs, self.peer_bases)
+        own = tuple(dict.fromkeys((*self.own_macs, *self.former_macs)))[:CARDS_KEPT]
+        groups = tuple(group.stored() for group in self.groups.values())
+        return Stored(groups, self.book.all(), self.peer_macs, self.peer_bases, own)

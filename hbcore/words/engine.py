@@ -140,7 +140,7 @@ SENTENCES: dict[str, str] = {
     "why-rival-claim": "{peer} takes it over at this moment",
     "why-less-preferred-waits": "{home} goes first; this node waits one deadtime longer",
     "why-claiming-now": "this node takes it over now",
-    "why-vip-answers": "not taken over: {peer} is not heard, but it still answers for {ip} on the network",
+    "why-vip-answers": "not taken over: {peer} is not heard, but a node (MAC {holder}) still answers for {ip}",
     "why-control-lost": "not taken over: this node does not reach {control}, so the fault may be its own",
     "why-control-unsteady": "not taken over yet: {control} must answer without a break for one deadtime",
     "why-machine-answers": "not taken over: {peer} is not heard, but its machine answers; "

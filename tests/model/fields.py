@@ -86,8 +86,8 @@ FIELDS: dict[type, Fields] = {
         },
     ),
     World: _fields(
-        same="me config lease book answered services peer_macs peer_bases wall_ns version config_digest namesake_ns "
-        "refused",
+        same="me config lease book answered services peer_macs peer_bases former_macs wall_ns version "
+        "config_digest namesake_ns refused",
         plain="guard", ages={"listened_ns": DEAD + 2}, hand="peer groups controls",
         reset={"leaving": bool, "left": bool, "config_differs": bool, "announce": set, "notes": list},
     ),
@@ -131,7 +131,7 @@ FIELDS: dict[type, Fields] = {
         hand="asked asked_at_ns next_ns round_end_ns round_begun_ns silent_from_ns peer_answered_ns machine bases",
         reset={
             "peer_ever_answered": bool, "expected_rounds": int, "foreign_from_ns": int, "foreign_rounds": int,
-            "foreign_macs": tuple,
+            "foreign_macs": tuple, "answered_macs": tuple,
         },
     ),
 }  # fmt: skip

@@ -46,7 +46,7 @@ KNOWN = Stored(peer_macs=(PEERS,), peer_bases=(BASE,))
 
 
 class Lone:
-    """`control`: the ping node answers; `vip`, `machine`, `neighbour`: what a probe finds.
+    """`control`: the ping node answers; `vip`, `machine`, `neighbour`: what a probe finds; `holder`: who has the VIP.
 
     `status`, `start`, `stop`: what comes of these; what was started says that it runs. `slow`: Run and Persist stay
     unanswered. `asked_ms`: so long ago the ping node was last asked and answered. `more`: what the group has besides.
@@ -62,6 +62,7 @@ class Lone:
         self.config = replace(self.config, groups=(replace(group, resources=group.resources + more),))
         self.now = START
         self.control, self.vip, self.machine, self.neighbour, self.slow = True, False, False, False, slow
+        self.holder = PEERS
         self.status, self.start, self.stop = status, Outcome.OK, Outcome.OK
         self.up: set[str] = set()  # resources that were started
         self.sure = True  # their status answers by exit code
@@ -156,8 +157,9 @@ class Lone:
         raise AssertionError("it claims nothing")
 
     def _round(self, begun_ns: int, probe: Probe) -> Probed:
-        found = [VIP] * self.vip + [BASE] * self.machine
-        return Probed(probe.probe, begun_ns, self.now, tuple(Sighting(ip, PEERS, True) for ip in found), self.neighbour)
+        found = [Sighting(VIP, self.holder, self.holder in probe.confirm)] * self.vip
+        found += [Sighting(BASE, PEERS, True)] * self.machine
+        return Probed(probe.probe, begun_ns, self.now, tuple(found), self.neighbour)
 
 
 def owner(weight: Weight = Weight.LIGHT, me: int = 0, *, bare: bool = False, more: tuple[Resource, ...] = ()) -> Lone:

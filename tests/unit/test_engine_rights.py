@@ -30,8 +30,11 @@ from hbcore.engine.events import (
 )  # fmt: skip
 from hbcore.engine.group import Phase
 from hbcore.engine.table import Peer
+from hbcore.engine.world import CARDS_KEPT
 from tests.unit.duo import PING, VIP
-from tests.unit.lone import KNOWN, PEERS, START, Lone, owner, resting, standby
+from tests.unit.lone import KNOWN, MINE, PEERS, START, Lone, owner, resting, standby
+
+FORMER = b"\2\0\0\0\0\x63"
 
 # -- epochs ------------------------------------------------------------------------------------------------------------
 
@@ -488,6 +491,25 @@ def test_the_one_who_keeps_it_announces_it_again() -> None:
 
 
 # -- two machines of one name ------------------------------------------------------------------------------------------
+
+
+def test_a_card_that_was_mine_and_answers_now_is_in_the_machine_i_am_a_copy_of() -> None:
+    """It hears nobody, and knows by its stored state, which is the other one's, how the other node's card is called."""
+    copy = Lone(stored=replace(KNOWN, own_macs=(FORMER,)))
+    copy.vip, copy.holder = True, FORMER
+    copy.run(20_000)
+    assert not copy.group.owner and why_not(copy.engine.world, copy.group, copy.now) == "vip-answers"
+    assert copy.group.probing.answered_macs == (FORMER,)
+    copy.step(Seen("eth0", VIP, FORMER, "announce", copy.now))
+    stranger = Lone(stored=KNOWN)
+    stranger.vip, stranger.holder = True, FORMER
+    assert stranger.claims().group.probing.foreign_macs == (FORMER,)
+
+
+def test_its_own_cards_are_remembered_the_newest_first_and_not_for_ever() -> None:
+    older = tuple(bytes([2, 0, 0, 0, 1, n]) for n in range(CARDS_KEPT))
+    assert Lone(stored=replace(KNOWN, own_macs=older)).engine.world.stored().own_macs == (MINE, *older[:-1])
+    assert Lone(stored=replace(KNOWN, own_macs=(FORMER, MINE))).engine.world.stored().own_macs == (MINE, FORMER)
 
 
 def test_while_another_machine_of_this_name_takes_part_nothing_is_begun() -> None:
