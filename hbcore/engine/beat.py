@@ -124,6 +124,11 @@ class Words:
     release: str = ""  # product version, for a mixed cluster
     deadtime_ms: int = 0  # the deadtime the sender's leases are made for, 0..2**32-1
 
+    @property
+    def macs(self) -> tuple[bytes, ...]:
+        """Of the sender's service interfaces."""
+        return tuple(service.mac for service in self.services)
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -199,15 +199,15 @@ class Heart:
         """Of this life of mine, or of an older one: recordings of it name no card but mine."""
         if beat.frame.nonce == self.nonce:
             return True
-        mine = {service.mac for service in self._words.services} if self._words else set()
-        return not mine or mine.issuperset(cards(beat))
+        mine = set(self._words.macs) if self._words else set()
+        return not mine or mine.issuperset(beat.words.macs)
 
     def _meet(self, at_ns: int, beat: Beat) -> Tell | None:
         """Two machines of one name. One that holds nothing and has not been heard by the peer yet, or only just, is the
         newcomer, be it that its network came up late: it refuses, for good. One that takes part goes on, and nothing
         new is begun while it hears the other take part.
         """
-        self.namesake = at_ns, cards(beat)
+        self.namesake = at_ns, beat.words.macs
         if beat.words.mode is Mode.REFUSED:
             return None
         heard = self._proved_ns and at_ns - self._proved_ns >= self._timing.deadtime_ns
@@ -239,7 +239,7 @@ class Heart:
         if self._may_begin(frame.life, at_ns):
             self._candidate = (frame.life, Life(frame.nonce, frame.seq, at_ns))
         else:
-            self.beside = at_ns, cards(beat)
+            self.beside = at_ns, beat.words.macs
 
     @property
     def silence_ns(self) -> int:
@@ -398,8 +398,3 @@ class Heart:
         if self._gone_ns and self._vouched:
             times.append(self._gone_ns + GONE_NS)
         return max(min(times), now_ns)
-
-
-def cards(beat: Beat) -> tuple[bytes, ...]:
-    """The MACs it names."""
-    return tuple(service.mac for service in beat.words.services)

@@ -83,7 +83,7 @@ class Probing:
         if peer:
             self.peer_ever_answered = True
             self.peer_answered_ns = event.ended_ns
-            self.answered_macs = tuple(sorted({s.mac for s in peer}))[:4]
+            self.answered_macs = named(peer)
             self.silent_from_ns = 0
             self.vetoed = self.vetoed or veto
         elif not self.silent_from_ns:
@@ -95,7 +95,7 @@ class Probing:
         if foreign:
             self.foreign_from_ns = self.foreign_from_ns or event.begun_ns
             self.foreign_rounds += 1
-            self.foreign_macs = tuple(sorted({s.mac for s in foreign}))[:4]
+            self.foreign_macs = named(foreign)
         else:
             self.foreign_from_ns = self.foreign_rounds = 0
             self.foreign_macs = ()
@@ -144,3 +144,8 @@ class Probing:
     def conflict_ripe(self, now_ns: int) -> bool:
         """A foreign holder was asked three rounds over three seconds (S9)."""
         return self.foreign_rounds >= CONFLICT_ROUNDS and now_ns - self.foreign_from_ns >= CONFLICT_NS
+
+
+def named(answers: list[Sighting]) -> tuple[bytes, ...]:
+    """Their MACs, for a person: four at most."""
+    return tuple(sorted({s.mac for s in answers}))[:4]

@@ -106,7 +106,7 @@ def _heard(world: World, event: Heard, now_ns: int) -> None:
         return
     words = event.beat.words
     if words.services:
-        world.peer_macs = tuple(s.mac for s in words.services)
+        world.peer_macs = words.macs
         world.peer_bases = tuple(s.ip for s in words.services if s.ip)
     if words.rules and world.book.merge(words.rules):
         world.notes.append(Note("rules-changed", (("node", peer.name),), kind="config"))

@@ -81,7 +81,8 @@ class World:
         """Whoever answers from one of these is of this cluster; () = the peer's were never learned. A card that was
         this node's in an earlier life and answers now is in the machine that this one is a copy of (decision 14).
         """
-        gone = tuple(mac for mac in self.former_macs if mac not in self.own_macs)
+        own = self.own_macs
+        gone = tuple(mac for mac in self.former_macs if mac not in own)
         return (*self.peer_macs, *gone) if self.peer_macs else ()
 
     def mode(self, now_ns: int) -> Mode:

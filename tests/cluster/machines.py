@@ -217,16 +217,8 @@ class Machines:
         fd = fcntl.fcntl(self._pairs[number][1], fcntl.F_DUPFD, FIRST_FD)  # dup2 would close what has that number
         mac = next(mac for mac, owner in self.macs.items() if owner == name)
         argv = ["linux.uml", f"mem={MEMORY}", f"umid=hbtui-{os.getpid()}-{name}", f"init={init}", "ro"]
-        argv += [
-            "root=/dev/root",
-            "rootfstype=hostfs",
-            "rootflags=/",
-            "con=null",
-            "con0=null,fd:1",
-            "ssl=null",
-            "panic=-1",
-            "noreboot",
-        ]
+        argv += ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "panic=-1", "noreboot"]
+        argv += ["con=null", "con0=null,fd:1", "ssl=null"]
         argv += [f"vec0:transport=fd,fd={fd},mac={mac},vec=0,gro=0", f"uml_dir={folder}"]
         argv += [f"HOST_FOLDER={folder}", f"HOST_NAME={name}", f"HOST_ADDRESS={NET}.{number + 1}"]
         with (folder / "console").open("wb") as console:
